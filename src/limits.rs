@@ -1,0 +1,139 @@
+//! Every maximum of the program, each with its reason.
+//!
+//! This module decides nothing: it holds the numbers that the other layers enforce. A buffer, queue, depth
+//! or count that grows with what a peer sends has its line here. Sizes are bytes unless the name ends in
+//! another unit.
+
+use std::time::Duration;
+
+/// What one XML stream may contain; changes once, when the peer has authenticated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FramerLimits {
+    /// Longest top-level element (stream header included).
+    pub stanza_bytes_max: usize,
+    /// Most elements inside one top-level element, itself included.
+    pub elements_max: u32,
+}
+
+/// Before authentication: enough for any negotiation, too little to hurt (Prosody ships 10,000).
+pub const FRAMER_BEFORE_AUTH: FramerLimits = FramerLimits { stanza_bytes_max: 10_000, elements_max: 64 };
+/// After authentication. RFC 6120 §13.12 demands at least 10,000; ejabberd and Prosody ship 262,144.
+pub const FRAMER_AFTER_AUTH: FramerLimits = FramerLimits { stanza_bytes_max: 262_144, elements_max: 1_000 };
+/// What a synthetic client accepts of a server: the largest default of any server for s2s stanzas is 512 KiB.
+pub const FRAMER_CLIENT: FramerLimits = FramerLimits { stanza_bytes_max: 1_048_576, elements_max: 25_000 };
+
+/// Deepest nesting of elements. Real extensions stay below 20; the framer keeps one entry per level.
+pub const XML_DEPTH_MAX: usize = 64;
+/// Most attributes of one element: uniqueness is checked pair by pair.
+pub const XML_ATTRS_MAX: usize = 64;
+/// Most namespace declarations of one element.
+pub const XML_NAMESPACES_PER_ELEMENT_MAX: usize = 32;
+/// Most namespace declarations in scope at one point: a lookup walks them.
+pub const XML_NAMESPACES_IN_SCOPE_MAX: usize = 256;
+
+/// Most prefixes that a stream header may declare: stanzas that use them are searched for each. RFC 6120 §4.8.5 knows
+/// of one, the stream's.
+pub const STREAM_PREFIXES_MAX: usize = 8;
+
+/// Longest part of a JID after preparation (RFC 7622 §3.2 to §3.4).
+pub const JID_PART_BYTES_MAX: usize = 1023;
+
+/// Failed SASL attempts of one stream before `policy-violation` (RFC 6120 §6.4.5 asks for 2 to 5).
+pub const SASL_ATTEMPTS_MAX: u8 = 3;
+/// Refused binds of one stream before `policy-violation` (RFC 6120 §7.7.3 asks for 5 to 10).
+pub const BIND_ATTEMPTS_MAX: u8 = 5;
+/// Resources of one account at one time; ejabberd's example is 10.
+pub const RESOURCES_PER_ACCOUNT_MAX: usize = 16;
+/// PBKDF2 rounds of a stored password (RFC 5802 §5.1 asks for at least 4096).
+pub const SCRAM_ITERATIONS: u32 = 4096;
+/// Most rounds that a server may ask a synthetic client for; 1.5 ms at 4096 become 36 ms.
+pub const SCRAM_ITERATIONS_MAX: u32 = 100_000;
+/// Salted passwords that the synthetic clients of one target remember, about 200 bytes each: 25 MB.
+pub const SALTED_PASSWORDS_MAX: usize = 131_072;
+/// Longest trace of ANONYMOUS, in characters (RFC 4505 §2).
+pub const SASL_TRACE_CHARS_MAX: usize = 255;
+
+/// A connection must have authenticated and bound by then.
+pub const NEGOTIATION_MAX: Duration = Duration::from_secs(30);
+/// Silence after which a client is asked whether it lives.
+pub const IDLE_MAX: Duration = Duration::from_secs(300);
+/// How long it may take to answer that.
+pub const PING_ANSWER_MAX: Duration = Duration::from_secs(30);
+/// How long a closed stream is drained so that the peer reads our last words before a reset.
+pub const CLOSE_DRAIN_MAX: Duration = Duration::from_secs(2);
+/// How many bytes are read and thrown away meanwhile.
+pub const CLOSE_DRAIN_BYTES_MAX: usize = 65_536;
+/// How long a connection may take to write what it still holds when it closes.
+pub const CLOSE_FLUSH_MAX: Duration = Duration::from_secs(10);
+
+/// Bytes waiting for a reader that may stand for [`OUTBOX_SOFT_MAX`].
+pub const OUTBOX_SOFT_BYTES: usize = 1_048_576;
+/// How long an outbox may stay above [`OUTBOX_SOFT_BYTES`].
+pub const OUTBOX_SOFT_MAX: Duration = Duration::from_secs(10);
+/// Bytes waiting for a reader at most.
+pub const OUTBOX_HARD_BYTES: usize = 4_194_304;
+/// Stanza parts above this are referenced by the outbox instead of copied; copying won up to here.
+pub const OUTBOX_COPY_BYTES_MAX: usize = 8_192;
+/// Slices in one `writev`; Linux takes 1,024, more than 64 gained nothing.
+pub const OUTBOX_SLICES_MAX: usize = 64;
+/// Outbox buffers kept for reuse by one reactor, and the largest that is kept.
+pub const OUTBOX_POOL_BUFFERS_MAX: usize = 1_024;
+/// An outbox buffer that grew beyond this is freed and not kept.
+pub const OUTBOX_POOL_BUFFER_BYTES_MAX: usize = 65_536;
+
+/// Size of a reactor's read buffer, and the most that one connection reads in one turn.
+pub const READ_BYTES_PER_TURN_MAX: usize = 65_536;
+/// Frames that one connection may hand over in one turn before the others get theirs.
+pub const FRAMES_PER_TURN_MAX: u32 = 256;
+/// Connections accepted in one turn: established streams come first.
+pub const ACCEPTS_PER_TURN_MAX: u32 = 256;
+/// Outgoing connections begun in one turn.
+pub const CONNECTS_PER_TURN_MAX: u32 = 256;
+/// Events taken from the kernel in one turn; a larger list made no measurable difference.
+pub const EVENTS_PER_TURN_MAX: usize = 1_024;
+/// Listen backlog; the kernel caps it at `net.core.somaxconn`.
+pub const LISTEN_BACKLOG: i32 = 4_096;
+/// Connections of one reactor: the slab's index is 32 bits wide and tokens above are reserved.
+pub const CONNECTIONS_PER_REACTOR_MAX: usize = 4_000_000;
+
+/// Contacts of one account.
+pub const ROSTER_ITEMS_MAX: usize = 10_000;
+/// Groups of one roster item.
+pub const ROSTER_GROUPS_MAX: usize = 32;
+/// Longest handle and longest group name (RFC 6121 §2.3.3 lets a server set it).
+pub const ROSTER_NAME_BYTES_MAX: usize = 1_023;
+/// Subscription requests kept for one account until it answers them, in stanzas.
+pub const SUBSCRIBE_REQUESTS_PER_ACCOUNT_MAX: usize = 256;
+/// Targets of directed presence that one session is remembered for (RFC 6121 §4.6.1).
+pub const DIRECTED_PRESENCE_PER_SESSION_MAX: usize = 1_000;
+
+/// Users of one scenario: one connection each, on one reactor.
+pub const USERS_MAX: u32 = 4_000_000;
+/// Phases of one scenario: each keeps its histograms to the end.
+pub const PHASES_MAX: usize = 64;
+/// Actions of one phase; each is a different one.
+pub const PHASE_ACTIONS_MAX: usize = 16;
+/// Longest phase: a second costs one line of the result per action.
+pub const PHASE_DURATION_MAX: Duration = Duration::from_secs(24 * 3_600);
+/// Operations per second that are scheduled at most: 100 ns apart.
+pub const ARRIVAL_RATE_MAX: f64 = 10_000_000.0;
+/// Body of a synthetic message: what servers accept as a stanza (262,144) less room for its addresses.
+pub const CHAT_BODY_BYTES_MAX: u32 = 200_000;
+/// Local addresses of one run; each gives some 60,000 ports.
+pub const SOURCE_ADDRESSES_MAX: usize = 1_024;
+/// Operations that a run remembers, some 60 bytes each: ended ones too, so that duplicates are recognised.
+pub const OPERATIONS_REMEMBERED_MAX: usize = 1_048_576;
+/// Pairs of users whose order of delivery is watched at one time; some 40 bytes each.
+pub const PAIRS_REMEMBERED_MAX: usize = 1_048_576;
+/// Operations and logins started in one go before sockets are served again.
+pub const STARTS_PER_DEADLINE_MAX: u32 = 1_024;
+/// How long a synthetic client waits for the server's close tag (RFC 6120 §4.4).
+pub const LOGOUT_ANSWER_MAX: Duration = Duration::from_secs(5);
+/// How long all logouts of a run may take; then the sockets are closed as they are.
+pub const LOGOUT_MAX: Duration = Duration::from_secs(30);
+/// Registrations, or first logins, under way at one time: set-up must not be a load test.
+pub const ERRANDS_AT_ONCE_MAX: u32 = 16;
+/// Different error texts that a result lists; the rest is counted as one.
+pub const ERROR_KINDS_MAX: usize = 64;
+/// Longest example of an error in a result, in characters.
+pub const ERROR_EXAMPLE_CHARS_MAX: usize = 500;
