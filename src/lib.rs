@@ -21,3 +21,4 @@
 
 pub mod limits;
 pub mod time;
+pub mod xml;
