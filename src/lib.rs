@@ -20,5 +20,6 @@
 //! | any | [`limits`], [`time`], [`metrics`] |
 
 pub mod limits;
+pub mod stanza;
 pub mod time;
 pub mod xml;
