@@ -21,5 +21,6 @@
 
 pub mod limits;
 pub mod stanza;
+pub mod stream;
 pub mod time;
 pub mod xml;

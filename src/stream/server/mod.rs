@@ -1,0 +1,255 @@
+//! The server's side of a stream with a client (RFC 6120 §§4, 6, 7): one struct for each element that is awaited.
+//!
+//! It knows no account and no session: [`ServerStep`] says what it needs to know. It does not time out, and it does
+//! not close: an `Err` is for the caller to write.
+
+mod auth;
+mod bind;
+mod open;
+mod unexpected;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use rand_chacha::ChaCha12Rng;
+
+use super::{Credentials, Mechanism, StreamError};
+use crate::stanza::{Condition, Jid};
+use crate::xml::{Element, Frame};
+use auth::{ExpectAccount, ExpectAuth, ExpectInitialResponse, ExpectResponse};
+use bind::{Bound, ExpectBind, ExpectBindAnswer};
+use open::{ExpectOpen, ExpectReopen};
+
+pub use unexpected::unexpected_element;
+
+/// What a listener offers. Shared by its connections.
+#[derive(Clone)]
+pub struct ServerSettings {
+    /// Domain served, prepared (more with virtual hosts, later).
+    pub domain: String,
+    /// Mechanisms in order of preference.
+    pub mechanisms: Vec<Mechanism>,
+    /// Secret of this process: PLAIN proofs, fake salts of unknown users.
+    pub process_secret: [u8; 32],
+    /// Whether accounts have [`Credentials::plain`]. PLAIN for an account that does not exist then takes as long as for
+    /// one that does.
+    pub plain_proofs: bool,
+    /// Features of the owner (XML), offered beside bind.
+    pub extra_features: String,
+}
+
+impl std::fmt::Debug for ServerSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut debug = f.debug_struct("ServerSettings");
+        debug.field("domain", &self.domain).field("mechanisms", &self.mechanisms).finish_non_exhaustive()
+    }
+}
+
+/// Answer to [`ServerStep::NeedAccount`].
+#[derive(Debug, Clone)]
+pub enum Account {
+    /// It exists.
+    Known(Arc<Credentials>),
+    /// It does not; the exchange goes on with fake keys and fails like a wrong password.
+    Unknown,
+    /// It cannot be read now (`temporary-auth-failure`).
+    Unavailable,
+}
+
+/// Answer to [`ServerStep::Bind`].
+#[derive(Debug, Clone)]
+pub enum BindAnswer {
+    /// Bound to this full JID.
+    Bound(Jid),
+    /// Refused; the stream goes on until `BIND_ATTEMPTS_MAX`.
+    Refused(Condition),
+}
+
+/// What the owner must do after a frame.
+#[derive(Debug)]
+pub enum ServerStep {
+    /// Nothing: an answer was written, or more is awaited.
+    Continue,
+    /// The client named its account (prepared localpart). Call `handle_account` before the next frame.
+    NeedAccount {
+        /// Prepared localpart.
+        username: String,
+    },
+    /// `<success/>` is written. Call `Framer::restart` and lift the limits; the next frame is a new header.
+    Authenticated {
+        /// Bare JID.
+        account: Jid,
+        /// ANONYMOUS: the account has to be made.
+        anonymous: bool,
+    },
+    /// The client asks for a resource (raw text, unprepared) or for any. Call `handle_bind`.
+    Bind {
+        /// Asked for.
+        resource: Option<String>,
+    },
+    /// Bound and something that is not negotiation came: hand it on. Also IQs to the server before bind (§7.1).
+    Element(Element),
+    /// `</stream:stream>`: deliver what is queued, answer with a close tag.
+    Close,
+}
+
+/// Negotiation of a server's stream with a client (RFC 6120 §§4, 6, 7). Small once bound: the rest was boxed or is gone.
+#[derive(Debug)]
+pub struct ServerNegotiation {
+    settings: Arc<ServerSettings>,
+    state: State,
+}
+
+/// What is awaited.
+#[derive(Debug)]
+enum State {
+    ExpectOpen(ExpectOpen),
+    ExpectAuth(ExpectAuth),
+    ExpectInitialResponse(ExpectInitialResponse),
+    ExpectAccount(Box<ExpectAccount>),
+    ExpectResponse(Box<ExpectResponse>),
+    ExpectReopen(ExpectReopen),
+    ExpectBind(ExpectBind),
+    ExpectBindAnswer(Box<ExpectBindAnswer>),
+    Bound(Bound),
+    /// An error was returned; whatever comes now is not read.
+    Spent,
+}
+
+/// The next state, and what the owner must do.
+type Transition = Result<(State, ServerStep), StreamError>;
+
+impl ServerNegotiation {
+    /// Awaits the first header.
+    #[must_use]
+    pub fn new(settings: Arc<ServerSettings>) -> Self {
+        Self { settings, state: State::ExpectOpen(ExpectOpen) }
+    }
+
+    /// Takes a frame; answers are appended to `out`.
+    ///
+    /// # Errors
+    /// The caller writes the error (and closes): if our header was not sent yet, this call has written it.
+    pub fn handle_frame(
+        &mut self,
+        frame: Frame,
+        out: &mut Vec<u8>,
+        rng: &mut ChaCha12Rng,
+    ) -> Result<ServerStep, StreamError> {
+        match (frame, &self.state) {
+            (Frame::Element(element), State::Bound(bound)) => {
+                bound.handle_element(element, &self.settings, out)
+            }
+            (Frame::Element(element), _) => self.advance(|state, settings| match state {
+                State::ExpectAuth(state) => state.handle_element(&element, settings, out, rng),
+                State::ExpectInitialResponse(state) => state.handle_element(&element, settings, out, rng),
+                State::ExpectResponse(state) => state.handle_element(&element, settings, out, rng),
+                State::ExpectBind(state) => state.handle_element(element, settings, out),
+                State::Spent => Ok((State::Spent, ServerStep::Continue)),
+                State::ExpectOpen(_) | State::ExpectReopen(_) => {
+                    unreachable!("a stream's first frame is its header")
+                }
+                State::ExpectAccount(_) | State::ExpectBindAnswer(_) | State::Bound(_) => {
+                    unreachable!("the owner answers before the next frame")
+                }
+            }),
+            (Frame::Open(open), _) => self.advance(|state, settings| match state {
+                State::ExpectOpen(state) => state.handle_open(&open, settings, out, rng),
+                State::ExpectReopen(state) => state.handle_open(&open, settings, out, rng),
+                State::Spent => Ok((State::Spent, ServerStep::Continue)),
+                State::ExpectAuth(_)
+                | State::ExpectInitialResponse(_)
+                | State::ExpectAccount(_)
+                | State::ExpectResponse(_)
+                | State::ExpectBind(_)
+                | State::ExpectBindAnswer(_)
+                | State::Bound(_) => unreachable!("a stream has one header"),
+            }),
+            (Frame::Close, _) => Ok(ServerStep::Close),
+        }
+    }
+
+    /// Answers [`ServerStep::NeedAccount`].
+    ///
+    /// # Errors
+    /// As [`ServerNegotiation::handle_frame`].
+    pub fn handle_account(
+        &mut self,
+        account: Account,
+        out: &mut Vec<u8>,
+        _rng: &mut ChaCha12Rng,
+    ) -> Result<ServerStep, StreamError> {
+        self.advance(|state, settings| {
+            let State::ExpectAccount(state) = state else { unreachable!("no account was asked for") };
+            state.handle_account(account, settings, out)
+        })
+    }
+
+    /// Answers [`ServerStep::Bind`].
+    ///
+    /// # Errors
+    /// As [`ServerNegotiation::handle_frame`].
+    pub fn handle_bind(&mut self, answer: BindAnswer, out: &mut Vec<u8>) -> Result<ServerStep, StreamError> {
+        self.advance(|state, _| {
+            let State::ExpectBindAnswer(state) = state else { unreachable!("no resource was asked for") };
+            state.handle_bind(answer, out)
+        })
+    }
+
+    /// Writes our header first if it was not sent yet (for errors that come from outside: limits, XML faults,
+    /// timeouts). The negotiation is over then.
+    pub fn ensure_header(&mut self, out: &mut Vec<u8>, rng: &mut ChaCha12Rng) {
+        if matches!(self.state, State::ExpectOpen(_) | State::ExpectReopen(_)) {
+            open::write_header_unasked(&self.settings, out, rng);
+            self.state = State::Spent;
+        }
+    }
+
+    /// The authenticated account.
+    #[must_use]
+    pub fn account(&self) -> Option<&Jid> {
+        match &self.state {
+            State::ExpectReopen(state) => Some(&state.account),
+            State::ExpectBind(state) => Some(&state.account),
+            State::ExpectBindAnswer(state) => Some(&state.bind.account),
+            State::Bound(state) => Some(&state.account),
+            State::ExpectOpen(_)
+            | State::ExpectAuth(_)
+            | State::ExpectInitialResponse(_)
+            | State::ExpectAccount(_)
+            | State::ExpectResponse(_)
+            | State::Spent => None,
+        }
+    }
+
+    /// Bound full JID.
+    #[must_use]
+    pub fn bound(&self) -> Option<&Jid> {
+        self.as_bound().map(|state| &state.jid)
+    }
+
+    /// Default language of a bound client's stanzas, if its header named one (RFC 6120 §4.7.4): for
+    /// [`crate::stanza::Stanza::stamp_lang`].
+    #[must_use]
+    pub fn lang(&self) -> Option<&Bytes> {
+        self.as_bound().and_then(|state| state.lang.as_ref())
+    }
+
+    fn as_bound(&self) -> Option<&Bound> {
+        if let State::Bound(state) = &self.state { Some(state) } else { None }
+    }
+
+    /// Replaces the state by what `next` makes of it; an error leaves it spent.
+    fn advance(
+        &mut self,
+        next: impl FnOnce(State, &Arc<ServerSettings>) -> Transition,
+    ) -> Result<ServerStep, StreamError> {
+        let state = std::mem::replace(&mut self.state, State::Spent);
+        let (state, step) = next(state, &self.settings)?;
+        self.state = state;
+        Ok(step)
+    }
+}
+
+#[cfg(test)]
+mod tests;
