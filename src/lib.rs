@@ -20,6 +20,7 @@
 //! | any | [`limits`], [`time`], [`metrics`] |
 
 pub mod limits;
+pub mod router;
 pub mod stanza;
 pub mod stream;
 pub mod time;

@@ -1,0 +1,32 @@
+//! L2: where bare JIDs live, and who gets what.
+//!
+//! The router owns no connection and writes no stanza: it keeps accounts, rosters, sessions and presence, and decides.
+//! Its owner (`server`) carries the decisions out. Three rules of DESIGN section 5 shape it:
+//!
+//! - Every bare JID has one home, and only the home decides about it ([`Shard::decide`]: RFC 6121 §8.5 in one place).
+//!   What a sender's side hands over is a [`Parcel`], so that a mailbox can sit between the two sides.
+//! - A session is not a connection: it has a [`Sink`], and a stale [`SessionId`] is "no such resource".
+//! - A [`Shard`] has one owner, so nothing in it is locked.
+//!
+//! | Question | File |
+//! |---|---|
+//! | who is subscribed to whom (RFC 6121 §3, Appendix A) | `subscription` |
+//! | what is in a roster (§2) | `roster` |
+//! | which resources are connected, available, interested | `session`, `account` |
+//! | who gets a stanza (§8.5) | `delivery` |
+
+mod account;
+mod delivery;
+mod parcel;
+mod roster;
+mod session;
+mod shard;
+mod subscription;
+
+pub use account::{Account, PendingRequest};
+pub use delivery::{Dropped, Verdict};
+pub use parcel::{Audience, Parcel};
+pub use roster::{Roster, RosterDetails, RosterItem};
+pub use session::{Available, Session, SessionId, Sink};
+pub use shard::{AccountId, Shard};
+pub use subscription::{Inbound, Outbound, Subscription, SubscriptionChange};

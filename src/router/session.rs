@@ -1,0 +1,190 @@
+//! A bound resource, whether or not a connection serves it now.
+//!
+//! A session sends nothing by itself and knows neither its connection's stream nor its socket.
+
+use bytes::Bytes;
+
+use super::AccountId;
+use crate::stanza::{Jid, JidRef, Stanza, To};
+
+/// Names one session of one shard. A slot is reused, its generation is not: an id that outlived its session is
+/// "no such resource", never somebody else's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SessionId {
+    /// Index in the shard's slab.
+    pub slot: u32,
+    /// Sessions that the shard had before.
+    pub generation: u32,
+}
+
+/// Where a session's deliveries go now. `C` names a connection of this home; the router never looks inside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sink<C> {
+    /// A connection.
+    Connection(C),
+}
+
+/// An available resource's presence (RFC 6121 §4.1).
+///
+/// It is kept as text, a fifth of a [`Stanza`]'s size: every idle connection has one, and few are ever asked for.
+#[derive(Debug, Clone)]
+pub struct Available {
+    text: Box<[u8]>,
+    priority: i8,
+    order: u64,
+}
+
+impl Available {
+    /// Keeps a copy of `stanza`: a presence without `to`, whose sender is stamped. `order` grows with every presence in the
+    /// shard.
+    #[must_use]
+    pub fn new(stanza: &Stanza, priority: i8, order: u64) -> Self {
+        let mut text = Vec::with_capacity(stanza.written_len(To::Kept));
+        stanza.write(To::Kept, &mut text);
+        Self { text: text.into(), priority, order }
+    }
+
+    /// The presence, complete (§4.3.2 answers probes with it).
+    #[must_use]
+    pub fn stanza(&self) -> Stanza {
+        Stanza::from_own(Bytes::copy_from_slice(&self.text))
+    }
+
+    /// Its `<priority/>` (§4.7.2.3).
+    #[must_use]
+    pub const fn priority(&self) -> i8 {
+        self.priority
+    }
+
+    /// How available it is, beside others of the account: by priority, and of equals the newest.
+    #[must_use]
+    pub const fn rank(&self) -> (i8, u64) {
+        (self.priority, self.order)
+    }
+}
+
+/// A bound resource.
+#[derive(Debug)]
+pub struct Session<C> {
+    pub(super) account: AccountId,
+    pub(super) generation: u32,
+    jid: Jid,
+    sink: Sink<C>,
+    available: Option<Box<Available>>,
+    #[expect(clippy::box_collection, reason = "few sessions have any: 8 bytes for the others, not 24")]
+    directed: Option<Box<Vec<Jid>>>,
+    interested: bool,
+}
+
+impl<C: Copy> Session<C> {
+    pub(super) const fn new(account: AccountId, generation: u32, jid: Jid, sink: Sink<C>) -> Self {
+        Self { account, generation, jid, sink, available: None, directed: None, interested: false }
+    }
+
+    /// Whose it is.
+    #[must_use]
+    pub const fn account(&self) -> AccountId {
+        self.account
+    }
+
+    /// Full JID.
+    #[must_use]
+    pub const fn jid(&self) -> &Jid {
+        &self.jid
+    }
+
+    /// Resource.
+    #[must_use]
+    pub fn resource(&self) -> &str {
+        self.jid.as_ref().resource().expect("a session's address is full")
+    }
+
+    /// Where its deliveries go.
+    #[must_use]
+    pub const fn sink(&self) -> Sink<C> {
+        self.sink
+    }
+
+    /// Its presence; `None` while it is only connected (RFC 6121 §4.1).
+    #[must_use]
+    pub fn available(&self) -> Option<&Available> {
+        self.available.as_deref()
+    }
+
+    /// Sets its presence. Returns whether it is the first one (initial presence, §4.2).
+    pub fn set_available(&mut self, available: Available) -> bool {
+        match &mut self.available {
+            Some(old) => {
+                **old = available;
+                false
+            }
+            none => {
+                *none = Some(Box::new(available));
+                true
+            }
+        }
+    }
+
+    /// Ends its presence; returns what it was.
+    pub fn take_available(&mut self) -> Option<Box<Available>> {
+        self.available.take()
+    }
+
+    /// Whether it asked for the roster, and so gets roster pushes (§2.2).
+    #[must_use]
+    pub const fn is_interested(&self) -> bool {
+        self.interested
+    }
+
+    /// It asked for the roster.
+    pub const fn set_interested(&mut self) {
+        self.interested = true;
+    }
+
+    /// To whom it sent directed presence, oldest first (§4.6.1).
+    #[must_use]
+    pub fn directed(&self) -> &[Jid] {
+        self.directed.as_deref().map_or(&[], Vec::as_slice)
+    }
+
+    /// It sent directed presence to `target`.
+    pub fn add_directed(&mut self, target: JidRef<'_>) {
+        let directed = self.directed.get_or_insert_default();
+        if !directed.iter().any(|d| d.as_str() == target.as_str()) {
+            directed.push(target.to_jid());
+        }
+    }
+
+    /// Forgets directed presence to `target`.
+    pub fn remove_directed(&mut self, target: JidRef<'_>) {
+        self.retain_directed(|d| d.as_str() != target.as_str());
+    }
+
+    /// Forgets directed presence to an entity that became unavailable: that resource, and the bare JID (§4.6.1).
+    pub fn remove_directed_entity(&mut self, entity: JidRef<'_>) {
+        self.retain_directed(|d| d.as_str() != entity.as_str() && d.as_str() != entity.bare().as_str());
+    }
+
+    /// Takes the whole list.
+    pub fn take_directed(&mut self) -> Vec<Jid> {
+        self.directed.take().map_or_else(Vec::new, |d| *d)
+    }
+
+    /// Whether `entity` got directed presence, itself or as a resource of that account.
+    #[must_use]
+    pub fn is_directed_to(&self, entity: JidRef<'_>) -> bool {
+        self.directed().iter().any(|d| {
+            d.as_str() == entity.as_str()
+                || d.as_str() == entity.bare().as_str()
+                || (entity.resource().is_none() && d.as_ref().bare().as_str() == entity.as_str())
+        })
+    }
+
+    fn retain_directed(&mut self, keep: impl FnMut(&Jid) -> bool) {
+        let Some(directed) = &mut self.directed else { return };
+        directed.retain(keep);
+        if directed.is_empty() {
+            self.directed = None;
+        }
+    }
+}
