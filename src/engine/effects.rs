@@ -1,0 +1,104 @@
+//! What a call into the engine wants done beyond its own outbox.
+//!
+//! Effects are carried out in order, right after the call that caused them and before the next frame of the same
+//! connection, so a stanza's consequences never overtake each other.
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
+
+use super::{ConnId, Handler};
+use crate::stanza::Stanza;
+
+/// Which `to` a delivered copy carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stamp {
+    /// As its sender wrote it; `to` is never rewritten.
+    Kept,
+    /// The sender wrote none (presence broadcast): the recipient's bare JID.
+    Bare,
+}
+
+/// One recipient of a delivery.
+#[derive(Debug, Clone, Copy)]
+pub struct Target {
+    /// Connection.
+    pub conn: ConnId,
+    /// Its `to`.
+    pub stamp: Stamp,
+}
+
+/// A connection to be made.
+#[derive(Debug)]
+pub struct Connect<H> {
+    /// Where to.
+    pub remote: SocketAddr,
+    /// Source address; the kernel's choice without.
+    pub local: Option<IpAddr>,
+    /// Whose it is.
+    pub handler: H,
+}
+
+/// One thing to be done.
+#[derive(Debug)]
+pub enum Effect<H: Handler> {
+    /// Copies of a stanza for [`Effects::targets`] in this range.
+    Deliver(Stanza, Range<usize>),
+    /// [`Handler::on_task`] of a connection.
+    Task(ConnId, H::Task),
+    /// A new connection.
+    Connect(Connect<H>),
+}
+
+/// The sink of effects; owned by the hub and reused, so that nothing is allocated after warm-up.
+#[derive(Debug)]
+pub struct Effects<H: Handler> {
+    pub(super) queue: VecDeque<Effect<H>>,
+    pub(super) targets: Vec<Target>,
+}
+
+impl<H: Handler> Default for Effects<H> {
+    fn default() -> Self {
+        Self { queue: VecDeque::new(), targets: Vec::new() }
+    }
+}
+
+impl<H: Handler> Effects<H> {
+    /// Sends a copy of `stanza` to each target, in order. Returns how many there were.
+    pub fn deliver(&mut self, stanza: Stanza, targets: impl IntoIterator<Item = Target>) -> usize {
+        let start = self.targets.len();
+        self.targets.extend(targets);
+        let end = self.targets.len();
+        if end > start {
+            self.queue.push_back(Effect::Deliver(stanza, start..end));
+        }
+        end - start
+    }
+
+    /// Asks something of a connection; nothing happens when it is gone.
+    pub fn task(&mut self, conn: ConnId, task: H::Task) {
+        self.queue.push_back(Effect::Task(conn, task));
+    }
+
+    /// Asks for a new connection; [`Handler::on_connected`] or [`super::World::on_connect_failed`] answers.
+    pub fn connect(&mut self, connect: Connect<H>) {
+        self.queue.push_back(Effect::Connect(connect));
+    }
+
+    /// Whether nothing is to be done.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// What is to be done, in order (for drivers and tests of a world without a hub).
+    pub fn drain(&mut self) -> impl Iterator<Item = Effect<H>> + '_ {
+        self.queue.drain(..)
+    }
+
+    /// Targets of an [`Effect::Deliver`] (for drivers and tests of a world without a hub).
+    #[must_use]
+    pub fn targets(&self, range: Range<usize>) -> &[Target] {
+        &self.targets[range]
+    }
+}

@@ -1,0 +1,237 @@
+//! The hub driven by hand, with a handler that echoes.
+
+use std::io::{self, IoSlice};
+
+use bytes::{Bytes, BytesMut};
+use rand_core::SeedableRng;
+
+use super::*;
+use crate::engine::echo::{Echo, HEADER, Log};
+use crate::engine::{Stamp, Target};
+use crate::limits::{
+    CLOSE_DRAIN_BYTES_MAX, FRAMES_PER_TURN_MAX, OUTBOX_HARD_BYTES, OUTBOX_SOFT_BYTES, OUTBOX_SOFT_MAX,
+};
+use crate::stanza::{Stanza, To};
+
+fn hub() -> Hub<Echo> {
+    Hub::new(Log::default(), ChaCha12Rng::seed_from_u64(1))
+}
+
+/// A hub with one connection that has read its stream header.
+fn opened() -> (Hub<Echo>, ConnId) {
+    let mut hub = hub();
+    let conn = hub.handle_accepted(Nanos(1)).unwrap();
+    read(&mut hub, conn, HEADER);
+    hub.world_mut().lines.clear();
+    (hub, conn)
+}
+
+fn read(hub: &mut Hub<Echo>, conn: ConnId, text: &str) -> bool {
+    hub.handle_read(conn, &mut BytesMut::from(text), Nanos(2), Nanos(3))
+}
+
+/// Takes up to `most` bytes from the outbox as a socket would.
+fn written(hub: &mut Hub<Echo>, conn: ConnId, most: usize) -> String {
+    let mut slices = [IoSlice::new(&[]); 8];
+    let count = hub.slices(conn, &mut slices);
+    let mut bytes: Vec<u8> = slices[..count].iter().flat_map(|s| s.iter().copied()).collect();
+    bytes.truncate(most);
+    hub.handle_written(conn, bytes.len(), Nanos(4));
+    String::from_utf8(bytes).unwrap()
+}
+
+fn presence(from: &str, id: usize, padding: usize) -> Stanza {
+    let status = "x".repeat(padding);
+    Stanza::from_own(Bytes::from(format!(
+        "<presence from='{from}' id='{id}'><status>{status}</status></presence>"
+    )))
+}
+
+fn deliver(hub: &mut Hub<Echo>, conn: ConnId, stanza: Stanza, now: Nanos) {
+    hub.effects.deliver(stanza, [Target { conn, stamp: Stamp::Kept }]);
+    hub.settle(now);
+}
+
+#[test]
+fn a_frame_that_comes_in_pieces_is_handled_once_and_leaves_no_buffer() {
+    let (mut hub, conn) = opened();
+    read(&mut hub, conn, "<a>1</");
+    assert_eq!(hub.intent(conn), Intent::Nothing);
+    assert!(!hub.io(conn).unwrap().unread.is_empty());
+    read(&mut hub, conn, "a><b/> <c");
+    assert_eq!(hub.next_listed(), Some(conn));
+    assert_eq!(hub.next_listed(), None, "a connection is listed once");
+    assert_eq!(written(&mut hub, conn, 99), "<a>1</a><b/>");
+    read(&mut hub, conn, "/>");
+    assert_eq!(hub.io(conn).unwrap().unread.capacity(), 0, "an idle connection holds no buffer");
+    assert_eq!(written(&mut hub, conn, 2), "<c");
+    assert_eq!(written(&mut hub, conn, 99), "/>");
+    assert_eq!(hub.world().lines, ["written 12", "written 14", "written 16"]);
+}
+
+#[test]
+fn an_end_goes_through_flush_shut_down_and_drain() {
+    let (mut hub, conn) = opened();
+    read(&mut hub, conn, "<last/></stream:stream><never/>");
+    assert_eq!(hub.intent(conn), Intent::Write);
+    assert_eq!(written(&mut hub, conn, 99), "<last/>");
+    assert_eq!(hub.intent(conn), Intent::ShutDownWrite);
+    hub.handle_write_shut(conn, Nanos(5));
+    assert_eq!(hub.intent(conn), Intent::Nothing, "waits for the peer's end");
+    read(&mut hub, conn, "<ignored/>");
+    hub.handle_eof(conn, Nanos(6));
+    assert_eq!(hub.intent(conn), Intent::Close);
+    hub.remove(conn);
+    assert_eq!(hub.world().lines, ["closed Peer Closed"]);
+    assert!(hub.is_empty());
+}
+
+#[test]
+fn a_peer_that_talks_on_after_the_end_is_cut_off() {
+    let (mut hub, conn) = opened();
+    read(&mut hub, conn, "</stream:stream>");
+    hub.handle_write_shut(conn, Nanos(5));
+    read(&mut hub, conn, &"x".repeat(CLOSE_DRAIN_BYTES_MAX));
+    assert_eq!(hub.intent(conn), Intent::Nothing);
+    read(&mut hub, conn, "x");
+    assert_eq!(hub.intent(conn), Intent::Close);
+}
+
+#[test]
+fn a_drain_ends_by_its_timer() {
+    let (mut hub, conn) = opened();
+    read(&mut hub, conn, "</stream:stream>");
+    hub.handle_write_shut(conn, Nanos(5));
+    let deadline = hub.next_deadline().unwrap();
+    hub.handle_deadline(deadline);
+    while hub.intent(conn) != Intent::Close {
+        let deadline = hub.next_deadline().expect("the drain's own timer is set");
+        hub.handle_deadline(deadline);
+    }
+}
+
+#[test]
+fn every_unclean_end_is_told_once() {
+    for end in 0..3 {
+        let (mut hub, conn) = opened();
+        match end {
+            0 => hub.handle_eof(conn, Nanos(5)),
+            1 => hub.handle_error(conn, io::ErrorKind::ConnectionReset, Nanos(5)),
+            _ => {
+                read(&mut hub, conn, "<a></b>");
+            }
+        }
+        hub.handle_error(conn, io::ErrorKind::BrokenPipe, Nanos(6));
+        let closed = hub.world().lines.iter().filter(|l| l.starts_with("closed")).count();
+        assert_eq!(closed, 1, "{:?}", hub.world().lines);
+        assert_eq!(hub.intent(conn), Intent::Close);
+    }
+}
+
+#[test]
+fn an_id_that_outlived_its_connection_reaches_nobody() {
+    let (mut hub, old) = opened();
+    hub.handle_error(old, io::ErrorKind::ConnectionReset, Nanos(5));
+    hub.remove(old);
+    let new = hub.handle_accepted(Nanos(6)).unwrap();
+    assert_eq!(old.slot, new.slot, "the slot is used again");
+    hub.world_mut().lines.clear();
+    hub.effects.task(old, "stale");
+    hub.effects.task(new, "fresh");
+    hub.settle(Nanos(7));
+    deliver(&mut hub, old, presence("a@b/c", 1, 0), Nanos(7));
+    assert_eq!(hub.world().lines, [format!("task fresh {new:?}")]);
+    assert_eq!(hub.world().undeliverable, ["1"]);
+    assert_eq!(hub.intent(new), Intent::Nothing);
+}
+
+#[test]
+fn a_deadline_that_moves_back_costs_no_heap_entry_and_fires_once() {
+    let (mut hub, conn) = opened();
+    for _ in 0..1000 {
+        read(&mut hub, conn, "<timer/>");
+    }
+    assert_eq!(hub.heap.len(), 1);
+    let due = hub.next_deadline().unwrap();
+    hub.handle_deadline(due);
+    hub.handle_deadline(due + std::time::Duration::from_secs(60));
+    let fired = hub.world().lines.iter().filter(|l| l.starts_with("timer")).count();
+    assert_eq!(fired, 1);
+    assert_eq!(hub.next_deadline(), None);
+}
+
+#[test]
+fn one_read_of_many_frames_leaves_some_for_the_next_turn() {
+    let (mut hub, conn) = opened();
+    let frames = FRAMES_PER_TURN_MAX as usize + 3;
+    assert!(read(&mut hub, conn, &"<f/>".repeat(frames)));
+    assert_eq!(written(&mut hub, conn, usize::MAX).len(), 4 * FRAMES_PER_TURN_MAX as usize);
+    assert!(!read(&mut hub, conn, ""));
+    assert_eq!(written(&mut hub, conn, usize::MAX).len(), 4 * 3);
+}
+
+#[test]
+fn a_slow_reader_loses_superseded_presence_first() {
+    let (mut hub, conn) = opened();
+    let mut now = Nanos(10);
+    let count = OUTBOX_SOFT_BYTES / 10_000 + 60;
+    for id in 0..count {
+        deliver(&mut hub, conn, presence("a@b/c", id, 10_000), now);
+    }
+    assert!(hub.io(conn).unwrap().outbox.pending() > OUTBOX_SOFT_BYTES);
+    now += OUTBOX_SOFT_MAX;
+    hub.handle_deadline(now);
+    assert!(hub.counters().superseded >= 59, "{:?}", hub.counters());
+    assert_eq!(hub.counters().slow_readers, 1, "what is not superseded is still too much");
+    assert_eq!(hub.world().undeliverable, [(count - 1).to_string()], "the last presence is handed back");
+}
+
+#[test]
+fn the_hard_budget_closes_at_once_and_hands_back_in_order() {
+    let (mut hub, conn) = opened();
+    let mut id = 0;
+    while hub.counters().slow_readers == 0 {
+        deliver(&mut hub, conn, presence(&format!("a@b/{id}"), id, 50_000), Nanos(10));
+        id += 1;
+        assert!(id * 50_000 < OUTBOX_HARD_BYTES + OUTBOX_SOFT_BYTES, "the budget does not hold");
+    }
+    let back: Vec<usize> = hub.world().undeliverable.iter().map(|id| id.parse().unwrap()).collect();
+    assert!(back.len() > 10 && back.is_sorted() && *back.last().unwrap() == id - 1, "{back:?}");
+    assert_eq!(hub.world().lines, ["closed Peer SlowReader"]);
+    let left = written(&mut hub, conn, usize::MAX);
+    assert!(!left.contains(&format!("id='{}'", id - 1)), "what was handed back is not written too");
+}
+
+#[test]
+fn a_reader_that_catches_up_is_forgiven() {
+    let (mut hub, conn) = opened();
+    while hub.io(conn).unwrap().outbox.pending() <= OUTBOX_SOFT_BYTES {
+        deliver(&mut hub, conn, presence("a@b/c", 1, 50_000), Nanos(10));
+    }
+    while hub.io(conn).unwrap().outbox.pending() > 0 {
+        written(&mut hub, conn, 60_000);
+    }
+    hub.handle_deadline(Nanos(10) + OUTBOX_SOFT_MAX);
+    assert_eq!((hub.counters().slow_readers, hub.counters().superseded), (0, 0));
+}
+
+#[test]
+fn large_and_small_stanzas_keep_their_order_over_any_write_size() {
+    for step in [1, 7, 100, 4_096, 1 << 20] {
+        let (mut hub, conn) = opened();
+        let mut expected = String::new();
+        let mut got = String::new();
+        for id in 0..40 {
+            let stanza = presence("a@b/c", id, [10, 9_000, 200, 30_000][id % 4]);
+            let mut bytes = Vec::new();
+            stanza.write(To::Kept, &mut bytes);
+            expected.push_str(std::str::from_utf8(&bytes).unwrap());
+            deliver(&mut hub, conn, stanza, Nanos(10));
+            got.push_str(&written(&mut hub, conn, step));
+        }
+        while hub.intent(conn) == Intent::Write {
+            got.push_str(&written(&mut hub, conn, step.max(512)));
+        }
+        assert!(got == expected, "written in steps of {step}");
+    }
+}

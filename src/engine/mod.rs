@@ -1,0 +1,31 @@
+//! L3: connections and what they ask of their driver.
+//!
+//! The engine opens no socket, reads no clock and starts no thread. A driver (`reactor` or `sim`) owns the sockets,
+//! tells a [`Hub`] what happened (`handle_*`), and carries out what the hub wants done. The hub owns the
+//! connections and one [`World`]; it tells each connection's [`Handler`] (`on_*`).
+
+mod buffer_pool;
+mod close;
+mod connection;
+mod counters;
+mod cx;
+#[cfg(test)]
+pub(crate) mod echo;
+mod effects;
+mod handler;
+mod hub;
+mod outbox;
+mod timers;
+mod transport;
+
+pub use buffer_pool::BufferPool;
+pub use close::{CloseReason, Ended};
+pub use connection::Connection;
+pub use counters::Counters;
+pub use cx::Cx;
+pub use effects::{Connect, Effect, Effects, Stamp, Target};
+pub use handler::{ConnId, Handler, World};
+pub use hub::{Hub, Intent};
+pub use outbox::Outbox;
+pub use timers::{Timer, Timers};
+pub use transport::Transport;
