@@ -21,6 +21,7 @@
 
 pub mod engine;
 pub mod limits;
+pub mod reactor;
 pub mod router;
 pub mod stanza;
 pub mod stream;
