@@ -1,0 +1,217 @@
+//! L5: the driver without sockets. Queues instead of a network, a virtual clock, and a seed.
+//!
+//! It knows no XMPP and never waits: a run of an hour takes as long as its work. The same hubs run here as in the
+//! reactor, one for the server's side and one for the clients'. Everything that a network can do to them (delay,
+//! cut into pieces, stall, reset, short writes, a full window) is decided by [`Faults`] and the seed, so a failure is
+//! replayed by its seed.
+//!
+//! Guaranteed: bytes of one direction arrive in order, or not at all behind a cut. Not guaranteed: any size of the
+//! pieces, any time of arrival. SASL nonces are made by the SASL library; a run that is to be reproducible to the
+//! byte logs in with PLAIN.
+
+mod digest;
+mod faults;
+mod host;
+mod link;
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::io;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use rand_chacha::ChaCha12Rng;
+use rand_core::SeedableRng;
+
+use crate::engine::{ConnId, Hub, World};
+use crate::time::Nanos;
+
+pub use digest::Digest;
+pub use faults::Faults;
+
+use faults::Fate;
+use link::{Link, LinkId, Side};
+
+/// Two hubs and the network between them.
+#[derive(Debug)]
+pub struct Sim<S: World, C: World> {
+    now: Nanos,
+    /// The server's side: every connection that a client asks for is accepted here.
+    pub server: Hub<S::Link>,
+    /// The clients' side.
+    pub clients: Hub<C::Link>,
+    faults: Faults,
+    rng: ChaCha12Rng,
+    links: BTreeMap<LinkId, Link>,
+    next_link: u64,
+    of_server: BTreeMap<ConnId, LinkId>,
+    of_client: BTreeMap<ConnId, LinkId>,
+    /// What the network will do; the number keeps the order of what happens at the same time.
+    agenda: BinaryHeap<Reverse<(Nanos, u64, Event)>>,
+    next_event: u64,
+    connecting: BTreeMap<u64, C::Link>,
+    digest: Digest,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Event {
+    /// The server's side of a connection that a client asked for.
+    Connect(u64),
+    /// Bytes or an end arrive at this side.
+    Arrive(LinkId, Side),
+    /// The path is lost.
+    Cut(LinkId),
+}
+
+impl<S: World, C: World> Sim<S, C> {
+    /// Both worlds at time 1 s (zero is "never" in too many places), with everything random from `seed`.
+    #[must_use]
+    pub fn new(server: S, clients: C, faults: Faults, seed: u64) -> Self {
+        let stream = |n: u64| {
+            let mut rng = ChaCha12Rng::seed_from_u64(seed);
+            rng.set_stream(n);
+            rng
+        };
+        Self {
+            now: Nanos(1_000_000_000),
+            server: Hub::new(server, stream(1)),
+            clients: Hub::new(clients, stream(2)),
+            faults,
+            rng: stream(3),
+            links: BTreeMap::new(),
+            next_link: 0,
+            of_server: BTreeMap::new(),
+            of_client: BTreeMap::new(),
+            agenda: BinaryHeap::new(),
+            next_event: 0,
+            connecting: BTreeMap::new(),
+            digest: Digest::default(),
+        }
+    }
+
+    /// The virtual time.
+    #[must_use]
+    pub const fn now(&self) -> Nanos {
+        self.now
+    }
+
+    /// A number that two runs share exactly when every byte arrived at the same place and time in both.
+    #[must_use]
+    pub const fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// Runs until the clients' world is done and nothing is on its way, or `limit` of virtual time has passed.
+    /// Returns whether it was done.
+    pub fn run(&mut self, limit: Duration) -> bool {
+        let end = self.now + limit;
+        loop {
+            self.serve_hubs();
+            if self.clients.is_done() && self.agenda.is_empty() {
+                return true;
+            }
+            let deadlines = [self.server.next_deadline(), self.clients.next_deadline()];
+            let event = self.agenda.peek().map(|Reverse((at, ..))| *at);
+            let Some(next) = deadlines.into_iter().chain([event]).flatten().min() else { return false };
+            if next > end {
+                self.now = end;
+                return false;
+            }
+            self.now = self.now.max(next);
+            self.server.handle_deadline(self.now);
+            self.clients.handle_deadline(self.now);
+            while let Some(Reverse((at, _, event))) = self.agenda.peek().copied()
+                && at <= self.now
+            {
+                self.agenda.pop();
+                self.happen(event);
+                self.serve_hubs();
+            }
+        }
+    }
+
+    /// Breaks the path of a client's connection: both sides see a reset.
+    pub fn cut(&mut self, client: ConnId) {
+        if let Some(link) = self.of_client.get(&client).copied() {
+            self.happen(Event::Cut(link));
+        }
+    }
+
+    fn schedule(&mut self, at: Nanos, event: Event) {
+        self.next_event += 1;
+        self.agenda.push(Reverse((at, self.next_event, event)));
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Connect(number) => self.establish(number),
+            Event::Arrive(link, side) => self.arrive(link, side),
+            Event::Cut(link) => {
+                let Some(link) = self.links.remove(&link) else { return };
+                if let Some(conn) = link.conn(Side::Server) {
+                    self.of_server.remove(&conn);
+                    self.server.handle_error(conn, io::ErrorKind::ConnectionReset, self.now);
+                }
+                if let Some(conn) = link.conn(Side::Client) {
+                    self.of_client.remove(&conn);
+                    self.clients.handle_error(conn, io::ErrorKind::ConnectionReset, self.now);
+                }
+            }
+        }
+    }
+
+    fn establish(&mut self, number: u64) {
+        let Some(handler) = self.connecting.remove(&number) else { return };
+        let Some(server) = self.server.handle_accepted(self.now) else {
+            let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
+            self.clients.handle_connect_failed(handler, &refused, self.now);
+            return;
+        };
+        let client = self.clients.handle_connected(handler, self.now);
+        let id = LinkId(self.next_link);
+        self.next_link += 1;
+        self.links.insert(id, Link::new(server, client));
+        self.of_server.insert(server, id);
+        self.of_client.insert(client, id);
+    }
+
+    /// Lets the hub at `side` read what has arrived, in pieces of the network's choice.
+    fn arrive(&mut self, id: LinkId, side: Side) {
+        let now = self.now;
+        while let Some(link) = self.links.get_mut(&id) {
+            let Some(conn) = link.conn(side) else { return };
+            let piece = self.faults.piece(&mut self.rng);
+            let (mut input, eof) = match link.toward(side).take_arrived(piece, now) {
+                link::Arrived::Nothing => return,
+                link::Arrived::Bytes(bytes) => (BytesMut::from(&bytes[..]), false),
+                link::Arrived::End => (BytesMut::new(), true),
+            };
+            let writer = std::mem::take(&mut link.toward(side).writer_waits).then(|| link.conn(side.other()));
+            self.digest.note(now, id.0 << 1 | u64::from(side == Side::Server), &input);
+            match (side, eof) {
+                (Side::Server, true) => self.server.handle_eof(conn, now),
+                (Side::Client, true) => self.clients.handle_eof(conn, now),
+                (Side::Server, false) => while self.server.handle_read(conn, &mut input, now, now) {},
+                (Side::Client, false) => while self.clients.handle_read(conn, &mut input, now, now) {},
+            }
+            if let Some(writer) = writer.flatten() {
+                self.serve(side.other(), writer);
+            }
+            self.serve_hubs();
+        }
+    }
+
+    /// Puts `bytes` of `side` on their way, or breaks the path instead.
+    fn launch(&mut self, id: LinkId, side: Side, bytes: &[u8]) {
+        let fate = self.faults.fate(&mut self.rng);
+        let now = self.now;
+        let Some(link) = self.links.get_mut(&id) else { return };
+        match fate {
+            Fate::Pass(delay) => {
+                let at = link.toward(side.other()).push(bytes, now + delay);
+                self.schedule(at, Event::Arrive(id, side.other()));
+            }
+            Fate::Cut(delay) => self.schedule(now + delay, Event::Cut(id)),
+        }
+    }
+}
