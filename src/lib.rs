@@ -23,6 +23,7 @@ pub mod engine;
 pub mod limits;
 pub mod reactor;
 pub mod router;
+pub mod server;
 pub mod sim;
 pub mod stanza;
 pub mod stream;

@@ -1,0 +1,117 @@
+//! Accounts: made by the operator, or for the length of one anonymous session (XEP-0175).
+//!
+//! Passwords are not seen here; `stream` derives what is kept of them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use foldhash::quality::RandomState;
+
+use super::config::AccountSpec;
+use super::world::ServerWorld;
+use crate::router::{AccountId, PendingRequest, Roster, Subscription, SubscriptionChange};
+use crate::server::write;
+use crate::stanza::Jid;
+use crate::stream;
+
+/// Why an account cannot be made: the operator's fault.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProvisionError {
+    /// The localpart is no localpart (RFC 7622 §3.3).
+    #[error("{localpart:?} is no localpart: {reason}")]
+    BadLocalpart {
+        /// As given.
+        localpart: String,
+        /// One line.
+        reason: &'static str,
+    },
+    /// There is one of that name.
+    #[error("there is an account {0} already")]
+    Exists(Jid),
+}
+
+/// Addresses seen while provisioning: every roster that names a contact shares one copy of its address.
+#[derive(Default)]
+struct Names(HashMap<Jid, (), RandomState>);
+
+impl Names {
+    fn intern(&mut self, jid: Jid) -> Jid {
+        if let Some((known, ())) = self.0.get_key_value(jid.as_str()) {
+            return known.clone();
+        }
+        self.0.insert(jid.clone(), ());
+        jid
+    }
+}
+
+impl ServerWorld {
+    /// Makes accounts. Returns how many.
+    ///
+    /// # Errors
+    /// At the first that cannot be made; those before it stay.
+    pub fn provision(
+        &mut self,
+        accounts: impl IntoIterator<Item = AccountSpec>,
+    ) -> Result<usize, ProvisionError> {
+        let accounts = accounts.into_iter();
+        self.shard.reserve(accounts.size_hint().0);
+        let mut names = Names::default();
+        let mut count = 0;
+        for spec in accounts {
+            self.add_account(spec, &mut names)?;
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    fn add_account(&mut self, spec: AccountSpec, names: &mut Names) -> Result<(), ProvisionError> {
+        let jid = Jid::from_parts(Some(&spec.localpart), &self.settings.domain, None)
+            .map_err(|e| ProvisionError::BadLocalpart { localpart: spec.localpart, reason: e.what })?;
+        let jid = names.intern(jid);
+        let mut shared = |contact: Jid| names.intern(self.shard.intern(contact.to_bare()));
+        let items = spec.roster.into_iter().map(move |(contact, state)| (shared(contact), state));
+        // What is only a request of the contact is no roster item (RFC 6121 Appendix A.1).
+        let (requests, items): (Vec<_>, Vec<_>) = items.partition(|(_, state)| state.is_pending_in());
+        let of_requests = requests.iter().filter(|(_, state)| *state != Subscription::NonePendingIn);
+        let roster = Roster::from_states(items.into_iter().chain(of_requests.cloned()));
+        let Some(id) = self.shard.add_account(jid.clone(), roster, false) else {
+            return Err(ProvisionError::Exists(jid));
+        };
+        for (contact, _) in requests {
+            let change = Some(SubscriptionChange::Subscribe.as_str());
+            let stanza = write::presence(change, contact.as_ref(), Some(jid.as_ref()), None);
+            self.shard.account_mut(id).add_pending(PendingRequest { contact, stanza });
+        }
+        self.set_credentials(id, Some(Arc::new(spec.credentials)));
+        Ok(())
+    }
+
+    fn set_credentials(&mut self, id: AccountId, credentials: Option<Arc<stream::Credentials>>) {
+        if self.credentials.len() <= id.index() {
+            self.credentials.resize(id.index() + 1, None);
+        }
+        self.credentials[id.index()] = credentials;
+    }
+
+    /// What a login as `localpart` (prepared) is checked against.
+    pub(super) fn login_account(&self, localpart: &str) -> stream::Account {
+        let jid = format!("{localpart}@{}", self.settings.domain);
+        let credentials = self.shard.find(&jid).and_then(|id| self.credentials[id.index()].clone());
+        credentials.map_or(stream::Account::Unknown, stream::Account::Known)
+    }
+
+    /// Makes the account of an anonymous login; `None`: there is one of that name, which a random name never meets.
+    pub(super) fn add_temporary(&mut self, jid: &Jid) -> Option<AccountId> {
+        let id = self.shard.add_account(jid.clone(), Roster::default(), true)?;
+        self.set_credentials(id, None);
+        Some(id)
+    }
+
+    /// Ends an anonymous account when its last session has ended.
+    pub(super) fn remove_if_temporary(&mut self, id: AccountId) {
+        let account = self.shard.account(id);
+        if account.is_temporary() && account.session_count() == 0 {
+            self.shard.remove_account(id);
+        }
+    }
+}

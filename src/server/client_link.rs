@@ -1,0 +1,289 @@
+//! One client's stream, from its first byte to its end (RFC 6120 §4).
+//!
+//! Negotiation is `stream`'s and routing the world's; here each frame, timer and end finds the right one. What is kept
+//! for a bound and idle client is in [`State::Bound`]; the negotiation is freed when it is over.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::ping;
+use super::routing::Origin;
+use super::world::ServerWorld;
+use crate::engine::{CloseReason, Cx, Ended, Handler, Stamp, Timer};
+use crate::limits::{
+    FRAMER_AFTER_AUTH, FRAMER_BEFORE_AUTH, FramerLimits, IDLE_MAX, NEGOTIATION_MAX, PING_ANSWER_MAX,
+};
+use crate::router::{AccountId, SessionId};
+use crate::stanza::{Stanza, To};
+use crate::stream::{
+    BindAnswer, Blame, ServerNegotiation, ServerSettings, ServerStep, StreamCondition, StreamError,
+};
+use crate::xml::{Element, Frame, XmlError};
+
+type ClientCx<'a> = Cx<'a, ClientLink>;
+
+/// A server's connection to a client.
+#[derive(Debug)]
+pub struct ClientLink {
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Negotiating(Box<Negotiating>),
+    Bound(Bound),
+    Ended,
+}
+
+/// A client that has not bound yet.
+#[derive(Debug)]
+struct Negotiating {
+    stream: ServerNegotiation,
+    /// The account that was made for it (ANONYMOUS); it ends with the connection.
+    temporary: Option<AccountId>,
+}
+
+/// A bound client.
+#[derive(Debug)]
+pub(super) struct Bound {
+    pub(super) session: SessionId,
+    /// Full JID, escaped; stanzas are stamped with it.
+    pub(super) from: Bytes,
+    /// How much of it is the bare JID.
+    pub(super) bare_len: u16,
+    /// Language of its stream, escaped (RFC 6120 §4.7.4).
+    pub(super) lang: Option<Box<Bytes>>,
+}
+
+impl Bound {
+    /// Bare JID, escaped.
+    pub(super) fn bare(&self) -> &[u8] {
+        &self.from[..usize::from(self.bare_len)]
+    }
+}
+
+/// What the world asks of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientTask {
+    /// Another stream has bound the same resource (RFC 6120 §7.7.2.2).
+    Conflict,
+    /// The server ends (RFC 6120 §4.9.3.20).
+    Shutdown,
+}
+
+impl ClientLink {
+    pub(super) fn new(settings: &Arc<ServerSettings>) -> Self {
+        let stream = ServerNegotiation::new(Arc::clone(settings));
+        Self { state: State::Negotiating(Box::new(Negotiating { stream, temporary: None })) }
+    }
+
+    fn negotiate(&mut self, frame: Frame, cx: &mut ClientCx<'_>) {
+        let State::Negotiating(negotiation) = &mut self.state else { return };
+        let mut bytes = std::mem::take(&mut cx.world.scratch.bytes);
+        let step = negotiation.stream.handle_frame(frame, &mut bytes, cx.rng);
+        let result = self.take_steps(step, &mut bytes, cx);
+        cx.write(|out| out.extend_from_slice(&bytes));
+        bytes.clear();
+        cx.world.scratch.bytes = bytes;
+        if let Err(error) = result {
+            self.fail(&error, Ended::StreamError(error.condition), cx);
+        }
+    }
+
+    /// Follows the negotiation until it waits for the client again.
+    fn take_steps(
+        &mut self,
+        mut step: Result<ServerStep, StreamError>,
+        bytes: &mut Vec<u8>,
+        cx: &mut ClientCx<'_>,
+    ) -> Result<(), StreamError> {
+        let State::Negotiating(negotiation) = &mut self.state else { return Ok(()) };
+        let Negotiating { stream, temporary } = &mut **negotiation;
+        loop {
+            step = match step? {
+                ServerStep::Continue => return Ok(()),
+                ServerStep::NeedAccount { username } => {
+                    stream.handle_account(cx.world.login_account(&username), bytes, cx.rng)
+                }
+                ServerStep::Authenticated { account, anonymous } => {
+                    if anonymous {
+                        let made = cx.world.add_temporary(&account);
+                        *temporary =
+                            Some(made.ok_or_else(|| StreamError::us(StreamCondition::InternalServerError))?);
+                    }
+                    cx.restart_stream();
+                    cx.set_framer_limits(FRAMER_AFTER_AUTH);
+                    return Ok(());
+                }
+                ServerStep::Bind { resource } => {
+                    let account = stream.account().expect("binding follows authentication").clone();
+                    let answer = cx.world.bind(&account, resource.as_deref(), cx.me, cx.rng, cx.effects);
+                    match answer {
+                        Err(condition) => stream.handle_bind(BindAnswer::Refused(condition), bytes),
+                        Ok(bound) => {
+                            let written = stream.handle_bind(BindAnswer::Bound(bound.jid), bytes);
+                            let bare_len = u16::try_from(bound.bare_len).expect("escaped parts fit");
+                            let lang = stream.lang().cloned().map(Box::new);
+                            let (session, from) = (bound.session, bound.from);
+                            self.state = State::Bound(Bound { session, from, bare_len, lang });
+                            written?;
+                            cx.clear_timer(Timer::Negotiation);
+                            cx.set_timer(Timer::Idle, cx.now + IDLE_MAX);
+                            return Ok(());
+                        }
+                    }
+                }
+                ServerStep::Element(element) => {
+                    let account = stream.account().expect("the rest is refused").clone();
+                    return cx.world.on_early_element(element, &account, cx.me, cx.effects);
+                }
+                ServerStep::Close => {
+                    bytes.extend_from_slice(CLOSE_TAG);
+                    cx.close(CloseReason::closed(Blame::Peer));
+                    return Ok(());
+                }
+            };
+        }
+    }
+
+    fn on_bound_frame(&mut self, frame: Frame, cx: &mut ClientCx<'_>) {
+        let result = match frame {
+            Frame::Element(element) => self.on_element(element, cx),
+            Frame::Close => {
+                // What the hub has queued for this client is written before; the tag answers (RFC 6120 §4.4).
+                cx.write(|out| out.extend_from_slice(CLOSE_TAG));
+                cx.close(CloseReason::closed(Blame::Peer));
+                Ok(())
+            }
+            Frame::Open(_) => Err(StreamError::peer(StreamCondition::BadFormat)),
+        };
+        if let Err(error) = result {
+            self.fail(&error, Ended::StreamError(error.condition), cx);
+        }
+    }
+
+    /// Asks a client that was silent for too long whether it lives (XEP-0199 §4.1). Whatever it sends answers, white space
+    /// included (RFC 6120 §4.6.1), so frames need not move any timer.
+    fn on_idle(&self, cx: &mut ClientCx<'_>) {
+        let State::Bound(bound) = &self.state else { return };
+        let due = cx.last_read() + IDLE_MAX;
+        if due > cx.now {
+            return cx.set_timer(Timer::Idle, due);
+        }
+        let settings = Arc::clone(&cx.world.settings);
+        cx.write(|out| ping::write_request(&settings.domain, &bound.from, out));
+        cx.set_timer(Timer::PingAnswer, cx.now + PING_ANSWER_MAX);
+    }
+
+    fn on_element(&self, element: Element, cx: &mut ClientCx<'_>) -> Result<(), StreamError> {
+        let State::Bound(bound) = &self.state else { return Ok(()) };
+        let origin = Origin { conn: cx.me, session: Some(bound.session) };
+        cx.world.on_element(element, bound, origin, cx.effects)
+    }
+
+    /// Writes a stream error, its header first where there was none (RFC 6120 §4.9.1.2), and ends the connection.
+    fn fail(&mut self, error: &StreamError, ended: Ended, cx: &mut ClientCx<'_>) {
+        let mut bytes = std::mem::take(&mut cx.world.scratch.bytes);
+        if let State::Negotiating(negotiation) = &mut self.state {
+            negotiation.stream.ensure_header(&mut bytes, cx.rng);
+        }
+        error.write(&mut bytes);
+        cx.write(|out| out.extend_from_slice(&bytes));
+        bytes.clear();
+        cx.world.scratch.bytes = bytes;
+        cx.close(CloseReason { blame: error.blame, ended });
+    }
+
+    /// As [`Self::fail`], for a deadline that the client let pass.
+    fn time_out(&mut self, text: &str, cx: &mut ClientCx<'_>) {
+        let error = StreamError::peer(StreamCondition::ConnectionTimeout).with_text(text);
+        self.fail(&error, Ended::TimedOut, cx);
+    }
+}
+
+impl Handler for ClientLink {
+    type World = ServerWorld;
+    type Task = ClientTask;
+
+    const FRAMER_LIMITS: FramerLimits = FRAMER_BEFORE_AUTH;
+
+    fn on_connected(&mut self, cx: &mut ClientCx<'_>) {
+        cx.world.connections.add(cx.me);
+        cx.set_timer(Timer::Negotiation, cx.now + NEGOTIATION_MAX);
+        if cx.world.is_stopping() {
+            self.on_task(ClientTask::Shutdown, cx);
+        }
+    }
+
+    fn on_frame(&mut self, frame: Frame, cx: &mut ClientCx<'_>) {
+        match &self.state {
+            State::Negotiating(_) => self.negotiate(frame, cx),
+            State::Bound(_) => self.on_bound_frame(frame, cx),
+            State::Ended => {}
+        }
+    }
+
+    fn on_xml_error(&mut self, error: XmlError, cx: &mut ClientCx<'_>) {
+        let error = StreamError::from(error);
+        self.fail(&error, Ended::StreamError(error.condition), cx);
+    }
+
+    fn on_delivery(&mut self, stanza: &Stanza, stamp: Stamp, cx: &mut ClientCx<'_>) {
+        match (stamp, &self.state) {
+            (Stamp::Bare, State::Bound(bound)) => cx.send(stanza, To::Stamped(bound.bare())),
+            _ => cx.send(stanza, To::Kept),
+        }
+    }
+
+    fn on_task(&mut self, task: ClientTask, cx: &mut ClientCx<'_>) {
+        let condition = match task {
+            ClientTask::Conflict => StreamCondition::Conflict,
+            ClientTask::Shutdown => StreamCondition::SystemShutdown,
+        };
+        self.fail(&StreamError::us(condition), Ended::StreamError(condition), cx);
+    }
+
+    fn on_timer(&mut self, timer: Timer, cx: &mut ClientCx<'_>) {
+        match timer {
+            Timer::Idle => self.on_idle(cx),
+            Timer::Negotiation => self.time_out("negotiation took too long", cx),
+            Timer::PingAnswer if cx.last_read() + PING_ANSWER_MAX < cx.now => {
+                self.time_out("no answer to a ping", cx);
+            }
+            Timer::PingAnswer => cx.set_timer(Timer::Idle, cx.last_read() + IDLE_MAX),
+            Timer::CloseTag | Timer::Outbox | Timer::Flush | Timer::Drain => {}
+        }
+    }
+
+    fn on_slow_reader(&mut self, cx: &mut ClientCx<'_>) {
+        let error = StreamError::peer(StreamCondition::ResourceConstraint).with_text("too slow a reader");
+        self.fail(&error, Ended::SlowReader, cx);
+    }
+
+    fn on_closed(&mut self, _reason: &CloseReason, cx: &mut ClientCx<'_>) {
+        match std::mem::replace(&mut self.state, State::Ended) {
+            State::Bound(bound) => cx.world.end_session(bound.session, cx.effects),
+            State::Negotiating(negotiation) => {
+                if let Some(account) = negotiation.temporary {
+                    cx.world.remove_if_temporary(account);
+                }
+            }
+            State::Ended => {}
+        }
+        cx.world.connections.remove(cx.me);
+    }
+}
+
+const CLOSE_TAG: &[u8] = b"</stream:stream>";
+
+#[cfg(test)]
+mod tests {
+    use super::ClientLink;
+
+    /// ANCHORS: an idle connection costs at most 1 KiB, everything included.
+    #[test]
+    fn a_link_is_small() {
+        assert!(size_of::<ClientLink>() <= 64, "{}", size_of::<ClientLink>());
+    }
+}

@@ -1,0 +1,44 @@
+//! What an operator sets.
+//!
+//! Nothing is read from a file here; `app` does.
+
+use crate::router::Subscription;
+use crate::stanza::Jid;
+use crate::stream::{Credentials, Mechanism};
+
+/// What happens when a client asks for a resource that is taken (RFC 6120 §7.7.2.2).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ConflictPolicy {
+    /// The older stream ends with `<conflict/>`. A fleet that reconnects after a network fault needs this one: its
+    /// dead streams are not noticed yet.
+    #[default]
+    Replace,
+    /// The newer stream gets another resource, as the RFC prefers.
+    AssignOther,
+    /// The newer stream's request fails with `<conflict/>`.
+    Refuse,
+}
+
+/// A server's settings.
+#[derive(Debug, Clone)]
+pub struct ServerConfig {
+    /// The domain served, prepared (RFC 7622 §3.2).
+    pub domain: String,
+    /// SASL mechanisms in order of preference. With ANONYMOUS among them, temporary accounts are made (XEP-0175).
+    pub mechanisms: Vec<Mechanism>,
+    /// A secret of this process, never stored.
+    pub process_secret: [u8; 32],
+    /// What happens when a client asks for a resource that is taken.
+    pub conflict: ConflictPolicy,
+}
+
+/// One account to be made.
+#[derive(Debug, Clone)]
+pub struct AccountSpec {
+    /// Localpart, prepared when the account is made.
+    pub localpart: String,
+    /// What its logins are checked against.
+    pub credentials: Credentials,
+    /// Contacts (bare JIDs) and the state towards each. The contacts' own rosters are their own specs' concern.
+    pub roster: Vec<(Jid, Subscription)>,
+}

@@ -1,0 +1,83 @@
+//! Presence to one entity (RFC 6121 §4.6).
+//!
+//! It makes nobody available; it is remembered so that its target hears of the end.
+
+use super::client_link::ClientLink;
+use super::routing::Origin;
+use super::world::ServerWorld;
+use super::write::{detached, escaped};
+use crate::engine::Effects;
+use crate::limits::DIRECTED_PRESENCE_PER_SESSION_MAX;
+use crate::router::{AccountId, Parcel, SessionId};
+use crate::stanza::{Condition, Jid, JidRef, Stanza, StanzaType, To};
+
+impl ServerWorld {
+    /// Available or unavailable presence with an address (§4.6.3): routed, and remembered or forgotten.
+    pub(super) fn on_directed(
+        &mut self,
+        stanza: Stanza,
+        session: SessionId,
+        origin: Origin,
+        out: &mut Effects<ClientLink>,
+    ) {
+        if let Some(Ok(to)) = stanza.to().map(JidRef::parse_attr)
+            && !self.note_directed(session, to.jid(), stanza.head().stanza_type)
+        {
+            return self.bounce(&stanza, Condition::ResourceConstraint, Some(origin), out);
+        }
+        self.route(stanza, Some(origin), out);
+    }
+
+    /// `false`: one target too many.
+    fn note_directed(&mut self, id: SessionId, to: JidRef<'_>, stanza_type: StanzaType) -> bool {
+        // Where it will bounce there is nobody to be told of the end.
+        let is_local = to.domain() == self.domain() && to.local().is_some();
+        let Some(session) = self.shard.session_mut(id) else { return true };
+        if stanza_type == StanzaType::Unavailable {
+            session.remove_directed(to);
+        } else if is_local {
+            if session.directed().len() >= DIRECTED_PRESENCE_PER_SESSION_MAX {
+                return false;
+            }
+            session.add_directed(to);
+        }
+        true
+    }
+
+    /// Leaves parcels for the targets of a session's directed presence, except for those whom the broadcast of
+    /// `account`'s presence reaches.
+    pub(super) fn end_directed(&mut self, unavailable: &Stanza, targets: &[Jid], account: Option<AccountId>) {
+        for target in targets {
+            if account.is_some_and(|id| self.is_told(id, target.as_ref())) {
+                continue;
+            }
+            let to = escaped(target.as_ref());
+            self.post(Parcel::addressed(detached(unavailable, To::Stamped(&to))));
+        }
+    }
+
+    /// Whether presence that `account` broadcasts reaches `target`: a subscriber, and not a resource that is only
+    /// connected.
+    fn is_told(&self, account: AccountId, target: JidRef<'_>) -> bool {
+        if !self.shard.account(account).shows_presence_to(target) {
+            return false;
+        }
+        let Some(resource) = target.resource() else { return true };
+        let theirs = self.shard.find(target.bare().as_str());
+        let session = theirs.and_then(|id| self.shard.resource(id, resource));
+        session.is_none_or(|(_, session)| session.available().is_some())
+    }
+
+    /// The sender of `unavailable` became unavailable to the account `bare`: that account's resources need not tell it
+    /// of theirs (§4.6.1).
+    pub(super) fn forget_directed(&mut self, unavailable: &Stanza, bare: &str) {
+        let Some(account) = self.shard.find(bare) else { return };
+        let sessions = self.shard.sessions_of(account);
+        if sessions.map(|(_, session)| session.directed().len()).sum::<usize>() == 0 {
+            return;
+        }
+        if let Some(Ok(from)) = unavailable.from().map(JidRef::parse_attr) {
+            self.shard.for_sessions_of(account, |session| session.remove_directed_entity(from.jid()));
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! XEP-0030: Service Discovery, of the server and of accounts.
+//!
+//! Clients answer for themselves. There are no nodes: asking for one is `item-not-found` (§7).
+
+use super::iq::{Answer, Extension, Request, TABLE};
+use super::write::attr;
+use crate::stanza::Condition;
+
+const NS_INFO: &str = "http://jabber.org/protocol/disco#info";
+const NS_ITEMS: &str = "http://jabber.org/protocol/disco#items";
+
+pub(super) const INFO: Extension = Extension {
+    name: "query",
+    ns: NS_INFO,
+    feature: Some(NS_INFO),
+    for_server: Some(server_info),
+    for_account: Some(account_info),
+};
+
+pub(super) const ITEMS: Extension = Extension {
+    name: "query",
+    ns: NS_ITEMS,
+    feature: Some(NS_ITEMS),
+    for_server: Some(server_items),
+    for_account: Some(account_items),
+};
+
+fn server_info(request: &mut Request<'_>) -> Result<(), Condition> {
+    check(request)?;
+    write_info(request, "<identity category='server' type='im' name='xmpp-bench'/>", |e| e.for_server);
+    Ok(())
+}
+
+/// §8: who may not know the account's presence is told nothing, as if there were none.
+fn account_info(request: &mut Request<'_>) -> Result<(), Condition> {
+    request.shown_account().ok_or(Condition::ServiceUnavailable)?;
+    check(request)?;
+    write_info(request, "<identity category='account' type='registered'/>", |e| e.for_account);
+    Ok(())
+}
+
+fn server_items(request: &mut Request<'_>) -> Result<(), Condition> {
+    check(request)?;
+    request.push("<query xmlns='http://jabber.org/protocol/disco#items'/>");
+    Ok(())
+}
+
+/// §4.5: the available resources, for who may know them.
+fn account_items(request: &mut Request<'_>) -> Result<(), Condition> {
+    let account = request.shown_account().ok_or(Condition::ServiceUnavailable)?;
+    check(request)?;
+    request.push("<query xmlns='http://jabber.org/protocol/disco#items'>");
+    for (_, session) in request.world.shard.sessions_of(account) {
+        if session.available().is_some() {
+            request.reply.extend_from_slice(b"<item");
+            attr("jid", session.jid().as_str(), request.reply);
+            request.reply.extend_from_slice(b"/>");
+        }
+    }
+    request.push("</query>");
+    Ok(())
+}
+
+fn check(request: &Request<'_>) -> Result<(), Condition> {
+    if request.is_set {
+        Err(Condition::BadRequest)
+    } else if request.payload.attr("node").is_some_and(|node| !node.is_empty()) {
+        Err(Condition::ItemNotFound)
+    } else {
+        Ok(())
+    }
+}
+
+fn write_info(request: &mut Request<'_>, identity: &str, is_for: fn(&Extension) -> Option<Answer>) {
+    request.push("<query xmlns='http://jabber.org/protocol/disco#info'>");
+    request.push(identity);
+    for feature in TABLE.iter().filter(|e| is_for(e).is_some()).filter_map(|e| e.feature) {
+        request.reply.extend_from_slice(b"<feature");
+        attr("var", feature, request.reply);
+        request.reply.extend_from_slice(b"/>");
+    }
+    request.push("</query>");
+}

@@ -1,0 +1,136 @@
+//! Requests that the server answers, for itself or on behalf of an account (RFC 6120 §8.2.3, §10.3.3; RFC 6121
+//! §8.5.2.1.3).
+//!
+//! No payload is known here: each has its own file, and one line in [`TABLE`]. What a service discovery says (XEP-0030) is
+//! read from the same table.
+
+use super::client_link::ClientLink;
+use super::routing::Origin;
+use super::world::ServerWorld;
+use super::{disco, legacy, ping, roster, version};
+use crate::engine::Effects;
+use crate::router::AccountId;
+use crate::stanza::{
+    Condition, JidRef, NS_CLIENT, Stanza, StanzaType, write_iq_result_empty, write_iq_result_open,
+};
+use crate::xml::Node;
+
+/// Everything that this server answers.
+pub(super) const TABLE: &[Extension] = &[
+    roster::EXTENSION,
+    disco::INFO,
+    disco::ITEMS,
+    ping::EXTENSION,
+    version::EXTENSION,
+    legacy::SESSION,
+    legacy::BIND,
+];
+
+/// Appends the result's payload, which may be empty, to [`Request::reply`]; or refuses.
+pub(super) type Answer = fn(&mut Request<'_>) -> Result<(), Condition>;
+
+/// One payload and who answers it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Extension {
+    /// Name of the payload.
+    pub(super) name: &'static str,
+    /// Its namespace.
+    pub(super) ns: &'static str,
+    /// What service discovery says of it.
+    pub(super) feature: Option<&'static str>,
+    /// Answers for the server itself.
+    pub(super) for_server: Option<Answer>,
+    /// Answers on behalf of an account.
+    pub(super) for_account: Option<Answer>,
+}
+
+/// A request under way.
+#[derive(Debug)]
+pub(super) struct Request<'a> {
+    pub(super) world: &'a mut ServerWorld,
+    pub(super) out: &'a mut Effects<ClientLink>,
+    /// The only child of the IQ.
+    pub(super) payload: &'a Node<'a>,
+    pub(super) is_set: bool,
+    /// Who asks.
+    pub(super) asker: JidRef<'a>,
+    /// Its connection, when it asks for its own account or the server.
+    pub(super) origin: Option<Origin>,
+    /// Whose answer it is; `None`: the server's own.
+    pub(super) account: Option<AccountId>,
+    /// Payload of the result.
+    pub(super) reply: &'a mut Vec<u8>,
+}
+
+impl Request<'_> {
+    /// The account, when the asker asks on its own behalf.
+    pub(super) fn own_account(&self) -> Option<AccountId> {
+        self.account.filter(|id| self.world.shard.account(*id).jid().as_str() == self.asker.bare().as_str())
+    }
+
+    /// The account, when the asker may know of it (RFC 6121 §8.1: others must not learn that it exists).
+    pub(super) fn shown_account(&self) -> Option<AccountId> {
+        self.account.filter(|id| self.world.shard.account(*id).shows_presence_to(self.asker))
+    }
+
+    /// Appends text to the payload as it is.
+    pub(super) fn push(&mut self, text: &str) {
+        self.reply.extend_from_slice(text.as_bytes());
+    }
+}
+
+impl ServerWorld {
+    /// Answers a checked `get` or `set`, exactly once (RFC 6120 §8.2.3).
+    pub(super) fn answer(
+        &mut self,
+        stanza: &Stanza,
+        account: Option<AccountId>,
+        origin: Option<Origin>,
+        out: &mut Effects<ClientLink>,
+    ) {
+        let mut payload_bytes = std::mem::take(&mut self.scratch.bytes);
+        let result = self.ask(stanza, account, origin, &mut payload_bytes, out);
+        let mut bytes = Vec::with_capacity(payload_bytes.len() + 256);
+        match result {
+            Ok(()) => {
+                self.write_result(stanza, account, &payload_bytes, &mut bytes);
+                self.counters.answered += 1;
+                self.reply(&bytes, origin, out);
+            }
+            Err(condition) => self.bounce(stanza, condition, origin, out),
+        }
+        payload_bytes.clear();
+        self.scratch.bytes = payload_bytes;
+    }
+
+    fn ask(
+        &mut self,
+        stanza: &Stanza,
+        account: Option<AccountId>,
+        origin: Option<Origin>,
+        reply: &mut Vec<u8>,
+        out: &mut Effects<ClientLink>,
+    ) -> Result<(), Condition> {
+        let iq = Node::parse(stanza.element(), NS_CLIENT);
+        let payload = iq.elements().next().ok_or(Condition::BadRequest)?;
+        let from = stanza.from().ok_or(Condition::BadRequest)?;
+        let asker = JidRef::parse_attr(from).map_err(|_| Condition::BadRequest)?;
+        let extension = TABLE.iter().find(|e| payload.is(e.name, e.ns));
+        let answer = extension.and_then(|e| if account.is_some() { e.for_account } else { e.for_server });
+        let answer = answer.ok_or(Condition::ServiceUnavailable)?;
+        let is_set = stanza.head().stanza_type == StanzaType::Set;
+        let asker = asker.jid();
+        answer(&mut Request { world: self, out, payload, is_set, asker, origin, account, reply })
+    }
+
+    fn write_result(&self, stanza: &Stanza, account: Option<AccountId>, payload: &[u8], bytes: &mut Vec<u8>) {
+        let from = account.map_or_else(|| self.domain(), |id| self.shard.account(id).jid().as_str());
+        if payload.is_empty() {
+            write_iq_result_empty(stanza, from, bytes);
+        } else {
+            write_iq_result_open(stanza, from, bytes);
+            bytes.extend_from_slice(payload);
+            bytes.extend_from_slice(b"</iq>");
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! L4: an XMPP server for clients, as a world of connections (RFC 6120, RFC 6121).
+//!
+//! This layer opens no socket and decides about no recipient: the engine moves bytes and [`crate::router`] decides. It
+//! translates between the two: frames of a stream become stanzas with a checked sender, decisions become deliveries.
+//! There is no offline storage, no TLS and no server-to-server stream yet; other domains are `remote-server-not-found`.
+//!
+//! One file for each section of an RFC and each XEP, and one line in [`iq`]'s table for each payload that the server
+//! answers:
+//!
+//! | File | What |
+//! |---|---|
+//! | `client_link` | one client's stream, from its first byte to its end (RFC 6120 §4) |
+//! | `bind` | resources: binding, conflicts, ends (RFC 6120 §7) |
+//! | `stanzas` | the sender's side: whose is it, is it sound (RFC 6120 §8, §10.3) |
+//! | `routing` | to the recipient's home, and what the home does (RFC 6120 §10, RFC 6121 §8) |
+//! | `presence`, `directed`, `probe` | RFC 6121 §4.2, §4.4, §4.5; §4.6; §4.3 |
+//! | `subscription` | RFC 6121 §3 and Appendix A |
+//! | `iq` | the table of what the server answers (RFC 6120 §8.2.3) |
+//! | `roster`, `disco`, `ping`, `version`, `legacy` | RFC 6121 §2; XEP-0030; XEP-0199; XEP-0092; RFC 3921 §3 |
+
+mod accounts;
+mod bind;
+mod client_link;
+mod config;
+mod connections;
+mod counters;
+mod directed;
+mod disco;
+mod iq;
+mod legacy;
+mod ping;
+mod presence;
+mod probe;
+mod roster;
+mod routing;
+mod stanzas;
+mod subscription;
+mod version;
+mod world;
+mod write;
+
+pub use accounts::ProvisionError;
+pub use client_link::{ClientLink, ClientTask};
+pub use config::{AccountSpec, ConflictPolicy, ServerConfig};
+pub use counters::ServerCounters;
+pub use world::ServerWorld;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,110 @@
+//! Presence probes: asking, and being asked (RFC 6121 §4.3, §4.6.6).
+//!
+//! A probe never causes an error, and who may not know gets the same answer for an account that exists and for one that
+//! does not.
+
+use super::client_link::ClientLink;
+use super::presence::contacts;
+use super::world::ServerWorld;
+use super::write::presence;
+use crate::engine::{ConnId, Effects, Stamp};
+use crate::router::{AccountId, Audience, Available, Parcel, Subscription, SubscriptionChange};
+use crate::stanza::{Jid, JidRef, Stanza};
+
+/// `type` of an answer.
+const UNAVAILABLE: Option<&str> = Some("unavailable");
+const UNSUBSCRIBED: Option<&str> = Some(SubscriptionChange::Unsubscribed.as_str());
+
+impl ServerWorld {
+    /// On behalf of a resource that has just become available, asks every contact that the account is subscribed to
+    /// (§4.3.1). Local ones are asked in memory: those who are there answer to that resource alone, those who are not
+    /// say nothing, and those who do not know of the subscription end it (§4.3.2, rule 1).
+    pub(super) fn probe_contacts(&mut self, account: AccountId, conn: ConnId, out: &mut Effects<ClientLink>) {
+        let prober = self.shard.account(account).jid().clone();
+        let contacts: Vec<_> =
+            contacts(self.shard.account(account).roster().items(), Subscription::has_to).collect();
+        for contact in contacts {
+            if contact.as_ref().domain() != self.domain() {
+                continue;
+            }
+            let known = self.shard.find(contact.as_str());
+            match known.filter(|id| self.shard.account(*id).shows_presence_to(prober.as_ref())) {
+                Some(id) => {
+                    for stanza in self.presences_of(id) {
+                        self.scratch.recipients.push(conn);
+                        self.deliver(stanza, Stamp::Bare, out);
+                    }
+                }
+                None => self.answer_probe(UNSUBSCRIBED, contact.as_ref(), prober.as_ref(), None),
+            }
+        }
+    }
+
+    /// A probe at its target's home (§4.3.2).
+    pub(super) fn receive_probe(&mut self, probe: &Stanza, to: JidRef<'_>) {
+        let Some(Ok(prober)) = probe.from().map(JidRef::parse_attr) else { return };
+        let prober = prober.jid();
+        let account = self.shard.find(to.bare().as_str());
+        let shown = account.filter(|id| self.shard.account(*id).shows_presence_to(prober));
+        match (shown, to.resource()) {
+            (Some(id), None) => {
+                let presences = self.presences_of(id);
+                if presences.is_empty() {
+                    self.answer_probe(UNAVAILABLE, to, prober, probe.id());
+                }
+                for stanza in presences {
+                    let audience = Audience::Each(vec![prober.bare().to_jid()]);
+                    self.post(Parcel { stanza, audience });
+                }
+            }
+            (Some(id), Some(resource)) => {
+                let session = self.shard.resource(id, resource).map(|(_, session)| session);
+                if session.is_some_and(|s| s.available().is_some()) {
+                    self.answer_probe(None, to, prober, None);
+                } else {
+                    self.answer_probe(UNAVAILABLE, to, prober, probe.id());
+                }
+            }
+            (None, _) => self.receive_strangers_probe(probe, account, to, prober),
+        }
+    }
+
+    /// §4.6.6: one without a subscription is told no more than that a resource is there, and only if that resource
+    /// sent it directed presence.
+    fn receive_strangers_probe(
+        &mut self,
+        probe: &Stanza,
+        account: Option<AccountId>,
+        to: JidRef<'_>,
+        prober: JidRef<'_>,
+    ) {
+        let mut directed: Vec<Jid> = Vec::new();
+        if let Some(id) = account {
+            let sessions = self.shard.sessions_of(id).map(|(_, session)| session);
+            let asked = sessions.filter(|s| to.resource().is_none_or(|resource| resource == s.resource()));
+            directed.extend(asked.filter(|s| s.is_directed_to(prober)).map(|s| s.jid().clone()));
+        }
+        if directed.is_empty() {
+            self.answer_probe(UNSUBSCRIBED, to.bare(), prober, probe.id());
+        }
+        for jid in directed {
+            self.answer_probe(None, jid.as_ref(), prober, None);
+        }
+    }
+
+    /// The last presence of each available resource, complete: also with the `id` that it had (§4.3.2.1).
+    fn presences_of(&self, account: AccountId) -> Vec<Stanza> {
+        let sessions = self.shard.sessions_of(account);
+        sessions.filter_map(|(_, session)| session.available().map(Available::stanza)).collect()
+    }
+
+    fn answer_probe(
+        &mut self,
+        stanza_type: Option<&str>,
+        from: JidRef<'_>,
+        to: JidRef<'_>,
+        id: Option<&str>,
+    ) {
+        self.post(Parcel::addressed(presence(stanza_type, from, Some(to), id)));
+    }
+}

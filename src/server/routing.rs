@@ -1,0 +1,221 @@
+//! To the recipient's home, and what the home does (RFC 6120 §10, RFC 6121 §8).
+//!
+//! The way of every stanza, also of the server's own: [`ServerWorld::route`] finds the home of its address; the home
+//! decides ([`crate::router::Shard::decide`]) and the decision is carried out. What causes further stanzas for others
+//! does not route them itself: it leaves a [`Parcel`], and [`ServerWorld::settle`] carries parcels one after the other.
+//! So an answer never overtakes what it answers, and a mailbox can take the queue's place.
+
+use bytes::Bytes;
+
+use super::client_link::ClientLink;
+use super::world::ServerWorld;
+use crate::engine::{ConnId, Effects, Stamp, Target};
+use crate::router::{AccountId, Audience, Dropped, Parcel, SessionId, SubscriptionChange, Verdict};
+use crate::stanza::{Condition, Jid, JidRef, Kind, Stanza, StanzaType, write_error_reply};
+
+/// Whose call caused a stanza, when it was a client of this home: its answers go straight back.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Origin {
+    pub(super) conn: ConnId,
+    /// `None` before it has bound.
+    pub(super) session: Option<SessionId>,
+}
+
+impl ServerWorld {
+    /// Sends a stanza with a stamped sender to its address. Without `to`, that is its sender's own account (RFC 6120
+    /// §10.3).
+    pub(super) fn route(&mut self, stanza: Stanza, origin: Option<Origin>, out: &mut Effects<ClientLink>) {
+        let address = match stanza.to() {
+            Some(raw) => JidRef::parse_attr(raw),
+            None => JidRef::parse_attr(stanza.from().expect("senders are stamped")),
+        };
+        let Ok(address) = address else {
+            return self.bounce(&stanza, Condition::JidMalformed, origin, out);
+        };
+        let to = if stanza.to().is_some() { address.jid() } else { address.jid().bare() };
+        if to.domain() != self.domain() {
+            self.bounce(&stanza, Condition::RemoteServerNotFound, origin, out);
+        } else if to.local().is_none() {
+            self.receive_for_domain(&stanza, to, origin, out);
+        } else if stanza.kind() == Kind::Presence {
+            self.receive_presence(&stanza, to, origin, out);
+        } else {
+            let verdict = self.shard.decide(&stanza, to, &mut self.scratch.recipients);
+            self.carry_out(stanza, verdict, origin, out);
+        }
+    }
+
+    /// Leaves a stanza for [`Self::settle`].
+    pub(super) fn post(&mut self, parcel: Parcel) {
+        self.parcels.push_back(parcel);
+    }
+
+    /// Carries parcels until none is left. Each subscription stanza causes at most three others, and answers cause none,
+    /// so this ends.
+    pub(super) fn settle(&mut self, out: &mut Effects<ClientLink>) {
+        while let Some(Parcel { stanza, audience }) = self.parcels.pop_front() {
+            match audience {
+                Audience::To => self.route(stanza, None, out),
+                Audience::Each(contacts) => self.receive_broadcast(stanza, contacts, out),
+            }
+        }
+    }
+
+    /// A delivery came back: its connection ended first. Messages and requests are routed as if that resource had never
+    /// been there (RFC 6121 §8.5.3.2); it has no session any more.
+    pub(super) fn route_again(&mut self, stanza: Stanza, out: &mut Effects<ClientLink>) {
+        let stanza_type = stanza.head().stanza_type;
+        let again = match stanza.kind() {
+            // Each of a headline's recipients had its own copy.
+            Kind::Message => stanza_type != StanzaType::Headline,
+            Kind::Iq => true,
+            Kind::Presence => false,
+        };
+        if again && stanza.from().is_some() {
+            self.counters.rerouted += 1;
+            self.route(stanza, None, out);
+            self.settle(out);
+        } else {
+            self.counters.count_drop(Dropped::Undeliverable);
+        }
+    }
+
+    /// Presence at its recipient's home.
+    fn receive_presence(
+        &mut self,
+        stanza: &Stanza,
+        to: JidRef<'_>,
+        origin: Option<Origin>,
+        out: &mut Effects<ClientLink>,
+    ) {
+        let stanza_type = stanza.head().stanza_type;
+        if let Some(change) = SubscriptionChange::of(stanza_type) {
+            self.receive_subscription(stanza, change, to, out);
+        } else if stanza_type == StanzaType::Probe {
+            self.receive_probe(stanza, to);
+        } else {
+            if stanza_type == StanzaType::Unavailable {
+                self.forget_directed(stanza, to.bare().as_str());
+            }
+            let verdict = self.shard.decide(stanza, to, &mut self.scratch.recipients);
+            self.carry_out(stanza.clone(), verdict, origin, out);
+        }
+    }
+
+    /// A presence stanza without `to`, at the home of these bare JIDs (RFC 6121 §4.2.3, §4.4.3, §4.5.3): one delivery,
+    /// however many recipients.
+    fn receive_broadcast(&mut self, stanza: Stanza, mut contacts: Vec<Jid>, out: &mut Effects<ClientLink>) {
+        let is_unavailable = stanza.head().stanza_type == StanzaType::Unavailable;
+        for contact in contacts.drain(..) {
+            if contact.as_ref().domain() != self.domain() {
+                self.counters.count_drop(Dropped::Remote);
+                continue;
+            }
+            let Some(account) = self.shard.find(contact.as_str()) else {
+                self.counters.count_drop(Dropped::NoSuchUser);
+                continue;
+            };
+            if is_unavailable {
+                self.forget_directed(&stanza, contact.as_str());
+            }
+            self.shard.available(account, &mut self.scratch.recipients);
+        }
+        if contacts.capacity() > self.scratch.audience.capacity() {
+            self.scratch.audience = contacts;
+        }
+        self.deliver(stanza, Stamp::Bare, out);
+    }
+
+    /// A stanza for the server itself (RFC 6120 §10.5.1, §10.5.2).
+    fn receive_for_domain(
+        &mut self,
+        stanza: &Stanza,
+        to: JidRef<'_>,
+        origin: Option<Origin>,
+        out: &mut Effects<ClientLink>,
+    ) {
+        match (stanza.kind(), stanza.head().stanza_type) {
+            (Kind::Iq, StanzaType::Get | StanzaType::Set) if to.resource().is_none() => {
+                self.answer(stanza, None, origin, out);
+            }
+            (_, StanzaType::Result | StanzaType::Error) => {
+                self.counters.count_drop(Dropped::Acknowledgement);
+            }
+            (Kind::Presence, _) => self.counters.count_drop(Dropped::ForServer),
+            (Kind::Iq | Kind::Message, _) => {
+                self.bounce(stanza, Condition::ServiceUnavailable, origin, out);
+            }
+        }
+    }
+
+    fn carry_out(
+        &mut self,
+        stanza: Stanza,
+        verdict: Verdict,
+        origin: Option<Origin>,
+        out: &mut Effects<ClientLink>,
+    ) {
+        match verdict {
+            Verdict::Deliver => {
+                let stamp = if stanza.head().to.is_some() { Stamp::Kept } else { Stamp::Bare };
+                self.deliver(stanza, stamp, out);
+            }
+            Verdict::Bounce(condition) => self.bounce(&stanza, condition, origin, out),
+            Verdict::Drop(reason) => self.counters.count_drop(reason),
+            Verdict::Answer(account) => self.answer(&stanza, Some(account), origin, out),
+        }
+    }
+
+    /// One copy for each of `scratch.recipients`, which is empty then.
+    pub(super) fn deliver(&mut self, stanza: Stanza, stamp: Stamp, out: &mut Effects<ClientLink>) {
+        let recipients = self.scratch.recipients.drain(..);
+        let copies = out.deliver(stanza, recipients.map(|conn| Target { conn, stamp }));
+        self.counters.copies += copies as u64;
+        self.counters.routed += u64::from(copies > 0);
+    }
+
+    /// Resources of `account` that `pick` names get a copy with `to` as it is.
+    pub(super) fn deliver_to(
+        &mut self,
+        stanza: Stanza,
+        account: AccountId,
+        pick: impl FnOnce(&crate::router::Shard<ConnId>, AccountId, &mut Vec<ConnId>),
+        out: &mut Effects<ClientLink>,
+    ) {
+        pick(&self.shard, account, &mut self.scratch.recipients);
+        self.deliver(stanza, Stamp::Kept, out);
+    }
+
+    /// Answers a stanza with an error, unless it must not be answered: an error, a result (RFC 6120 §8.3.1), a probe (RFC
+    /// 6121 §4.3), or a stanza of the server itself.
+    pub(super) fn bounce(
+        &mut self,
+        stanza: &Stanza,
+        condition: Condition,
+        origin: Option<Origin>,
+        out: &mut Effects<ClientLink>,
+    ) {
+        let mut bytes = std::mem::take(&mut self.scratch.bytes);
+        let may = stanza.head().stanza_type != StanzaType::Probe && stanza.from().is_some();
+        if may && write_error_reply(stanza, condition, None, self.domain(), &mut bytes) {
+            self.counters.bounced += 1;
+            self.reply(&bytes, origin, out);
+        } else {
+            self.counters.count_drop(Dropped::Unmatched);
+        }
+        bytes.clear();
+        self.scratch.bytes = bytes;
+    }
+
+    /// Sends a stanza that the server wrote back to who caused it, or to the address in it.
+    pub(super) fn reply(&mut self, bytes: &[u8], origin: Option<Origin>, out: &mut Effects<ClientLink>) {
+        let stanza = Stanza::from_own(Bytes::copy_from_slice(bytes));
+        match origin {
+            Some(Origin { conn, .. }) => {
+                self.scratch.recipients.push(conn);
+                self.deliver(stanza, Stamp::Kept, out);
+            }
+            None => self.post(Parcel::addressed(stanza)),
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! Scenarios against a world without a hub: stanzas in, copies out, nothing else between.
+
+mod bind;
+mod delivery;
+mod iq;
+mod presence;
+mod rig;
+mod roster;
+mod stanzas;
+mod subscription;

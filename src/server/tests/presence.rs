@@ -1,0 +1,249 @@
+//! RFC 6121 §4 as clients see it.
+
+use super::rig::{Rig, attr, is_error, summaries, summary};
+use crate::router::Subscription;
+
+#[test]
+fn initial_presence_reaches_subscribers_and_the_sender() {
+    let mut rig = Rig::with_friends();
+    let juliet = rig.login("juliet@d/b");
+    let silent = rig.connect("juliet@d/silent");
+    let nurse = rig.login("nurse@d/n");
+    let romeo = rig.connect("romeo@d/r");
+    rig.clear();
+    rig.send(romeo, "<presence id='p'><show>away</show></presence>");
+    let to =
+        |bare: &str| format!("<presence from='romeo@d/r' to='{bare}' id='p'><show>away</show></presence>");
+    assert_eq!(rig.one(juliet), to("juliet@d"));
+    let got = rig.received(romeo);
+    assert_eq!(got[0], to("romeo@d"));
+    assert_eq!(summaries(&got[1..]), ["juliet@d/b romeo@d -"], "and what the probes found");
+    rig.nothing(silent);
+    rig.nothing(nurse);
+}
+
+#[test]
+fn later_presence_is_broadcast_without_probes() {
+    let mut rig = Rig::with_friends();
+    let juliet = rig.login("juliet@d/b");
+    let romeo = rig.login("romeo@d/r");
+    rig.clear();
+    rig.send(romeo, "<presence><show>dnd</show></presence>");
+    assert_eq!(summary(&rig.one(romeo)), "romeo@d/r romeo@d -");
+    assert_eq!(summary(&rig.one(juliet)), "romeo@d/r juliet@d -");
+}
+
+#[test]
+fn resources_of_one_account_see_each_other() {
+    let mut rig = Rig::new();
+    let a = rig.login("romeo@d/a");
+    let b = rig.connect("romeo@d/b");
+    rig.send(b, "<presence/>");
+    assert_eq!(summary(&rig.one(a)), "romeo@d/b romeo@d -");
+    assert_eq!(summaries(&rig.received(b)), ["romeo@d/b romeo@d -", "romeo@d/a romeo@d -"]);
+    rig.send(b, "<presence type='unavailable'/>");
+    assert_eq!(summary(&rig.one(a)), "romeo@d/b romeo@d unavailable");
+    assert_eq!(summary(&rig.one(b)), "romeo@d/b romeo@d unavailable", "§4.5.2: the sender too");
+    // §4.5.2: what follows is initial presence again.
+    rig.send(b, "<presence/>");
+    assert_eq!(rig.received(b).len(), 2);
+}
+
+#[test]
+fn one_way_subscriptions() {
+    let mut rig = Rig::new();
+    rig.set_state("romeo@d", "juliet@d", Subscription::From);
+    rig.set_state("juliet@d", "romeo@d", Subscription::To);
+    let juliet = rig.login("juliet@d/b");
+    let romeo = rig.connect("romeo@d/r");
+    rig.send(romeo, "<presence/>");
+    assert_eq!(summary(&rig.one(juliet)), "romeo@d/r juliet@d -");
+    assert_eq!(summaries(&rig.received(romeo)), ["romeo@d/r romeo@d -"]);
+    rig.send(juliet, "<presence/>");
+    rig.nothing(romeo);
+}
+
+#[test]
+fn priorities() {
+    let mut rig = Rig::new();
+    let romeo = rig.login("romeo@d/r");
+    for good in ["-128", "127", " 0 ", "+5"] {
+        rig.send(romeo, &format!("<presence><priority>{good}</priority></presence>"));
+        assert_eq!(summary(&rig.one(romeo)), "romeo@d/r romeo@d -", "{good}");
+    }
+    for bad in ["", "-129", "128", "x", "1<a xmlns='u'/>", "1</priority><priority>2"] {
+        rig.send(romeo, &format!("<presence id='1'><priority>{bad}</priority></presence>"));
+        assert!(is_error(&rig.one(romeo), "bad-request"), "{bad}");
+    }
+    rig.send(romeo, "<presence><priority xmlns='u'>x</priority><status>priority</status></presence>");
+    assert_eq!(summary(&rig.one(romeo)), "romeo@d/r romeo@d -");
+}
+
+#[test]
+fn a_probe_finds_the_last_full_presence() {
+    let mut rig = Rig::with_friends();
+    let romeo = rig.login("romeo@d/r");
+    let juliet = rig.login("juliet@d/b");
+    rig.send(juliet, "<presence id='mine'><show>xa</show></presence>");
+    rig.clear();
+    rig.send(romeo, "<presence type='probe' to='juliet@d' id='probe'/>");
+    assert_eq!(
+        rig.one(romeo),
+        "<presence to='romeo@d' from='juliet@d/b' id='mine'><show>xa</show></presence>"
+    );
+    rig.send(romeo, "<presence type='probe' to='juliet@d/b' id='probe'/>");
+    assert_eq!(rig.one(romeo), "<presence from='juliet@d/b' to='romeo@d'/>", "mere availability");
+    rig.send(romeo, "<presence type='probe' to='juliet@d/x' id='probe'/>");
+    assert_eq!(rig.one(romeo), "<presence from='juliet@d/x' to='romeo@d' id='probe' type='unavailable'/>");
+    rig.close(juliet);
+    rig.clear();
+    rig.send(romeo, "<presence type='probe' to='juliet@d' id='probe'/>");
+    assert_eq!(rig.one(romeo), "<presence from='juliet@d' to='romeo@d' id='probe' type='unavailable'/>");
+    rig.nothing(juliet);
+}
+
+#[test]
+fn a_strangers_probe_learns_nothing() {
+    let mut rig = Rig::new();
+    let nurse = rig.login("nurse@d/n");
+    let juliet = rig.login("juliet@d/b");
+    rig.clear();
+    // The server's `unsubscribed` changes nothing for one who has no subscription, so it is not shown.
+    for to in ["juliet@d", "juliet@d/b", "nobody@d"] {
+        rig.send(nurse, &format!("<presence type='probe' to='{to}' id='1'/>"));
+        rig.nothing(nurse);
+    }
+    rig.nothing(juliet);
+}
+
+#[test]
+fn a_probe_ends_a_subscription_that_the_contact_does_not_know_of() {
+    let mut rig = Rig::new();
+    rig.set_state("romeo@d", "juliet@d", Subscription::To);
+    rig.set_state("romeo@d", "nobody@d", Subscription::Both);
+    let romeo = rig.connect("romeo@d/r");
+    rig.send(romeo, "<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
+    rig.clear();
+    rig.send(romeo, "<presence/>");
+    let types: Vec<_> = rig.received(romeo).iter().filter_map(|s| attr(s, "type")).collect();
+    assert_eq!(types, ["unsubscribed", "set", "unsubscribed", "set"]);
+    assert_eq!(rig.state("romeo@d", "juliet@d"), Subscription::None);
+    assert_eq!(rig.state("romeo@d", "nobody@d"), Subscription::From);
+}
+
+#[test]
+fn directed_presence_is_followed_by_unavailable() {
+    for end in ["explicit", "closed"] {
+        let mut rig = Rig::new();
+        let romeo = rig.login("romeo@d/r");
+        let nurse = rig.login("nurse@d/n");
+        let other = rig.login("nurse@d/other");
+        rig.send(romeo, "<presence to='nurse@d/n'><status>hi</status></presence>");
+        assert_eq!(
+            rig.one(nurse),
+            "<presence from='romeo@d/r' to='nurse@d/n'><status>hi</status></presence>"
+        );
+        rig.send(romeo, "<presence><show>away</show></presence>");
+        rig.nothing(nurse);
+        match end {
+            "explicit" => rig.send(romeo, "<presence type='unavailable'/>"),
+            _ => rig.close(romeo),
+        }
+        assert_eq!(summary(&rig.one(nurse)), "romeo@d/r nurse@d/n unavailable", "{end}");
+        rig.nothing(other);
+    }
+}
+
+#[test]
+fn directed_presence_without_a_presence_session() {
+    let mut rig = Rig::with_friends();
+    let romeo = rig.connect("romeo@d/r");
+    let juliet = rig.login("juliet@d/b");
+    rig.send(romeo, "<presence to='juliet@d'/>");
+    assert_eq!(summary(&rig.one(juliet)), "romeo@d/r juliet@d -");
+    rig.send(juliet, "<message to='romeo@d'/>");
+    assert!(is_error(&rig.one(juliet), "service-unavailable"), "it does not make anybody available");
+    rig.close(romeo);
+    assert_eq!(summary(&rig.one(juliet)), "romeo@d/r juliet@d unavailable");
+}
+
+#[test]
+fn a_subscriber_with_directed_presence_hears_of_the_end_once() {
+    let mut rig = Rig::with_friends();
+    let juliet = rig.login("juliet@d/b");
+    let romeo = rig.login("romeo@d/r");
+    rig.send(romeo, "<presence to='juliet@d/b'/>");
+    rig.send(romeo, "<presence to='juliet@d'/>");
+    rig.clear();
+    rig.close(romeo);
+    assert_eq!(summaries(&rig.received(juliet)), ["romeo@d/r juliet@d unavailable"]);
+}
+
+#[test]
+fn a_connected_resource_with_directed_presence_hears_of_the_end() {
+    let mut rig = Rig::with_friends();
+    let silent = rig.connect("juliet@d/silent");
+    let romeo = rig.login("romeo@d/r");
+    rig.send(romeo, "<presence to='juliet@d/silent'/>");
+    rig.close(romeo);
+    let received = rig.received(silent);
+    assert_eq!(
+        summaries(&received),
+        ["romeo@d/r juliet@d/silent -", "romeo@d/r juliet@d/silent unavailable"]
+    );
+}
+
+#[test]
+fn directed_presence_is_forgotten() {
+    let mut rig = Rig::new();
+    let romeo = rig.login("romeo@d/r");
+    let nurse = rig.login("nurse@d/n");
+    // By directed unavailable.
+    rig.send(romeo, "<presence to='nurse@d/n'/>");
+    rig.send(romeo, "<presence to='nurse@d/n' type='unavailable'/>");
+    assert_eq!(rig.received(nurse).len(), 2);
+    rig.close(romeo);
+    rig.nothing(nurse);
+    // By the target's own end (§4.6.1).
+    let romeo = rig.login("romeo@d/r");
+    rig.send(romeo, "<presence to='nurse@d/n'/>");
+    rig.send(nurse, "<presence to='romeo@d'/>");
+    rig.send(nurse, "<presence type='unavailable'/>");
+    rig.clear();
+    rig.close(romeo);
+    rig.nothing(nurse);
+}
+
+#[test]
+fn a_probe_by_one_with_directed_presence_learns_of_that_resource() {
+    let mut rig = Rig::new();
+    let romeo = rig.login("romeo@d/r");
+    let second = rig.login("romeo@d/second");
+    let nurse = rig.login("nurse@d/n");
+    rig.send(romeo, "<presence to='nurse@d/n'><show>dnd</show></presence>");
+    rig.clear();
+    for to in ["romeo@d", "romeo@d/r"] {
+        rig.send(nurse, &format!("<presence type='probe' to='{to}' id='1'/>"));
+        assert_eq!(rig.one(nurse), "<presence from='romeo@d/r' to='nurse@d'/>", "{to}");
+    }
+    rig.send(nurse, "<presence type='probe' to='romeo@d/second'/>");
+    rig.nothing(nurse);
+    rig.nothing(second);
+}
+
+#[test]
+fn presence_for_nobody_is_ignored() {
+    let mut rig = Rig::new();
+    let romeo = rig.login("romeo@d/r");
+    for text in [
+        "<presence to='nobody@d'/>",
+        "<presence to='nobody@d' type='unavailable'/>",
+        "<presence to='juliet@d'/>",
+        "<presence to='juliet@d/x'/>",
+        "<presence type='probe'/>",
+        "<presence type='error'/>",
+    ] {
+        rig.send(romeo, text);
+        rig.nothing(romeo);
+    }
+}

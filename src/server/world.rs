@@ -1,0 +1,146 @@
+//! What all connections of a server share.
+//!
+//! The world opens and closes nothing itself: what it wants of a connection it asks for in [`Effects`].
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use rand_chacha::ChaCha12Rng;
+
+use super::client_link::{ClientLink, ClientTask};
+use super::config::{ConflictPolicy, ServerConfig};
+use super::connections::Connections;
+use super::counters::ServerCounters;
+use crate::engine::{ConnId, Effects, World};
+use crate::router::{Parcel, Shard};
+use crate::stanza::{Jid, Stanza};
+use crate::stream::{Credentials, Mechanism, ServerSettings};
+use crate::time::Nanos;
+
+/// A server: its accounts, and everything that its connections share.
+#[derive(Debug)]
+pub struct ServerWorld {
+    pub(super) settings: Arc<ServerSettings>,
+    pub(super) conflict: ConflictPolicy,
+    pub(super) shard: Shard<ConnId>,
+    /// By [`crate::router::AccountId::index`]; `None` for what cannot log in.
+    pub(super) credentials: Vec<Option<Arc<Credentials>>>,
+    pub(super) counters: ServerCounters,
+    pub(super) connections: Connections,
+    /// Between a sender's side and its recipients' homes. Empty whenever the hub is in charge.
+    pub(super) parcels: VecDeque<Parcel>,
+    /// Roster pushes so far: the next one's id (RFC 6121 §2.1.6).
+    pub(super) pushes: u64,
+    /// `<presence type='unavailable'/>`, to be stamped.
+    pub(super) unavailable: Stanza,
+    /// Reused by every call, empty between calls.
+    pub(super) scratch: Scratch,
+    stopping: bool,
+}
+
+/// Buffers that are taken for one step and given back, so that nothing is allocated after warm-up.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    pub(super) recipients: Vec<ConnId>,
+    pub(super) audience: Vec<Jid>,
+    pub(super) bytes: Vec<u8>,
+}
+
+impl ServerWorld {
+    /// A server without accounts.
+    #[must_use]
+    pub fn new(config: ServerConfig) -> Self {
+        let ServerConfig { domain, mechanisms, process_secret, conflict } = config;
+        Self {
+            settings: Arc::new(ServerSettings {
+                domain,
+                // Credentials are derived with a proof for PLAIN where PLAIN is offered.
+                plain_proofs: mechanisms.contains(&Mechanism::Plain),
+                mechanisms,
+                process_secret,
+                // Neither roster versioning nor pre-approval is built (RFC 6121 §2.6.1, §3.4).
+                extra_features: String::new(),
+            }),
+            conflict,
+            shard: Shard::default(),
+            credentials: Vec::new(),
+            counters: ServerCounters::default(),
+            connections: Connections::default(),
+            parcels: VecDeque::new(),
+            pushes: 0,
+            unavailable: Stanza::from_own(Bytes::from_static(b"<presence type='unavailable'/>")),
+            scratch: Scratch::default(),
+            stopping: false,
+        }
+    }
+
+    /// What was counted so far.
+    #[must_use]
+    pub const fn counters(&self) -> &ServerCounters {
+        &self.counters
+    }
+
+    /// Accounts there are.
+    #[must_use]
+    pub fn account_count(&self) -> usize {
+        self.shard.account_count()
+    }
+
+    /// Resources that are bound.
+    #[must_use]
+    pub fn session_count(&self) -> usize {
+        self.shard.session_count()
+    }
+
+    /// The domain served.
+    #[must_use]
+    pub fn domain(&self) -> &str {
+        &self.settings.domain
+    }
+
+    /// Whether a connection that has just been accepted came too late.
+    pub(super) const fn is_stopping(&self) -> bool {
+        self.stopping
+    }
+}
+
+impl World for ServerWorld {
+    type Link = ClientLink;
+
+    fn on_accept(&mut self, _now: Nanos) -> Option<ClientLink> {
+        (!self.stopping).then(|| ClientLink::new(&self.settings))
+    }
+
+    fn next_deadline(&self) -> Option<Nanos> {
+        None
+    }
+
+    fn on_deadline(&mut self, _now: Nanos, _effects: &mut Effects<ClientLink>, _rng: &mut ChaCha12Rng) {}
+
+    fn on_connect_failed(
+        &mut self,
+        _link: ClientLink,
+        _error: &io::Error,
+        _now: Nanos,
+        _effects: &mut Effects<ClientLink>,
+    ) {
+        unreachable!("a server of clients connects to nobody")
+    }
+
+    fn on_undeliverable(&mut self, stanza: Stanza, _now: Nanos, effects: &mut Effects<ClientLink>) {
+        self.route_again(stanza, effects);
+    }
+
+    fn on_stop(&mut self, _now: Nanos, effects: &mut Effects<ClientLink>) {
+        self.stopping = true;
+        for conn in self.connections.iter() {
+            effects.task(conn, ClientTask::Shutdown);
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.stopping && self.connections.is_empty()
+    }
+}

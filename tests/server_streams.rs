@@ -1,0 +1,360 @@
+//! The server as a client's stream sees it: bytes in, bytes out, and a clock, through the engine's hub.
+
+use std::collections::BTreeMap;
+use std::io::{ErrorKind, IoSlice};
+use std::time::Duration;
+
+use base64::Engine;
+use bytes::BytesMut;
+use rand_chacha::ChaCha12Rng;
+use rand_core::SeedableRng;
+use xmpp_bench::engine::{ConnId, Hub, Intent};
+use xmpp_bench::limits::{IDLE_MAX, NEGOTIATION_MAX, PING_ANSWER_MAX, SCRAM_ITERATIONS};
+use xmpp_bench::router::Subscription;
+use xmpp_bench::server::{AccountSpec, ClientLink, ConflictPolicy, ServerConfig, ServerWorld};
+use xmpp_bench::stanza::Jid;
+use xmpp_bench::stream::{Credentials, Mechanism};
+use xmpp_bench::time::Nanos;
+
+const HEADER: &str = "<stream:stream to='d' version='1.0' xml:lang='de' xmlns='jabber:client' \
+                      xmlns:stream='http://etherx.jabber.org/streams' xmlns:x='urn:x'>";
+const SECRET: [u8; 32] = [3; 32];
+
+/// A server whose accounts `romeo` and `juliet` are in each other's rosters.
+struct Wire {
+    hub: Hub<ClientLink>,
+    now: Nanos,
+    /// What was written to each connection since it was asked last.
+    written: BTreeMap<ConnId, String>,
+    /// Connections that the server has shut.
+    shut: Vec<ConnId>,
+}
+
+impl Wire {
+    fn new() -> Self {
+        let mut world = ServerWorld::new(ServerConfig {
+            domain: "d".into(),
+            mechanisms: vec![Mechanism::Plain, Mechanism::Anonymous],
+            process_secret: SECRET,
+            conflict: ConflictPolicy::Replace,
+        });
+        let credentials = Credentials::derive("pw", &[Mechanism::Plain], b"salt", SCRAM_ITERATIONS, &SECRET);
+        let spec = |(name, contact): (&str, &str)| AccountSpec {
+            localpart: name.into(),
+            credentials: credentials.clone(),
+            roster: vec![(Jid::parse(contact).expect("an address"), Subscription::Both)],
+        };
+        world.provision([("romeo", "juliet@d"), ("juliet", "romeo@d")].map(spec)).expect("new names");
+        let hub = Hub::new(world, ChaCha12Rng::seed_from_u64(5));
+        Self { hub, now: Nanos(1_000_000_000), written: BTreeMap::new(), shut: Vec::new() }
+    }
+
+    fn accept(&mut self) -> ConnId {
+        let conn = self.hub.handle_accepted(self.now).expect("the server accepts");
+        self.serve();
+        conn
+    }
+
+    fn send(&mut self, conn: ConnId, text: &str) {
+        let mut bytes = BytesMut::from(text);
+        while self.hub.handle_read(conn, &mut bytes, self.now, self.now) {}
+        self.serve();
+    }
+
+    /// What `conn` was sent since it was asked last.
+    fn take(&mut self, conn: ConnId) -> String {
+        self.written.remove(&conn).unwrap_or_default()
+    }
+
+    /// Sends and takes.
+    fn ask(&mut self, conn: ConnId, text: &str) -> String {
+        self.send(conn, text);
+        self.take(conn)
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.now += time;
+        self.hub.handle_deadline(self.now);
+        self.serve();
+    }
+
+    fn serve(&mut self) {
+        while let Some(conn) = self.hub.next_listed() {
+            loop {
+                match self.hub.intent(conn) {
+                    Intent::Nothing => break,
+                    Intent::Write => {
+                        let mut slices = [IoSlice::new(&[]); 8];
+                        let count = self.hub.slices(conn, &mut slices);
+                        let bytes: Vec<u8> = slices[..count].iter().flat_map(|s| s.to_vec()).collect();
+                        self.hub.handle_written(conn, bytes.len(), self.now);
+                        let text = String::from_utf8(bytes).expect("the server writes UTF-8");
+                        self.written.entry(conn).or_default().push_str(&text);
+                    }
+                    Intent::ShutDownWrite => {
+                        self.shut.push(conn);
+                        self.hub.handle_write_shut(conn, self.now);
+                    }
+                    Intent::Close => self.hub.remove(conn),
+                }
+            }
+        }
+    }
+
+    fn log_in(&mut self, user: &str, resource: &str) -> ConnId {
+        let conn = self.authenticate(user, "pw");
+        let bind = format!(
+            "<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>\
+             <resource>{resource}</resource></bind></iq>"
+        );
+        let bound = self.ask(conn, &bind);
+        assert!(bound.contains(&format!("<jid>{user}@d/{resource}</jid>")), "{bound}");
+        self.send(conn, "<presence/>");
+        self.written.clear();
+        conn
+    }
+
+    fn authenticate(&mut self, user: &str, password: &str) -> ConnId {
+        let conn = self.accept();
+        let features = self.ask(conn, HEADER);
+        assert!(features.contains("<mechanism>PLAIN</mechanism>"), "{features}");
+        let plain = base64::engine::general_purpose::STANDARD.encode(format!("\0{user}\0{password}"));
+        let auth = format!("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>{plain}</auth>");
+        self.send(conn, &auth);
+        if self.written[&conn].contains("<success") {
+            self.written.clear();
+            let features = self.ask(conn, HEADER);
+            assert!(features.contains("<bind"), "{features}");
+        }
+        conn
+    }
+}
+
+fn ends_with(written: &str, condition: &str) -> bool {
+    written.contains(&format!("<{condition} xmlns='urn:ietf:params:xml:ns:xmpp-streams'"))
+        && written.ends_with("</stream:stream>")
+        && written.matches("<stream:error>").count() == 1
+}
+
+#[test]
+fn messages_between_two_streams() {
+    let mut wire = Wire::new();
+    let (romeo, juliet) = (wire.log_in("romeo", "r"), wire.log_in("juliet", "j"));
+    wire.send(romeo, "<message to='juliet@d/j' id='1'><body>hi</body></message>");
+    let expected = "<message from='romeo@d/r' xml:lang='de' to='juliet@d/j' id='1'><body>hi</body></message>";
+    assert_eq!(wire.take(juliet), expected, "with the language of the sender's stream (RFC 6120 §8.1.5)");
+    wire.send(romeo, "<message to='juliet@d/j' xml:lang='en'><body>hi</body><x:y/></message>");
+    let received = wire.take(juliet);
+    assert!(received.contains(" xml:lang='en'") && !received.contains("'de'"), "{received}");
+    assert!(received.contains(" xmlns:x='urn:x'"), "a prefix of the sender's header is declared: {received}");
+    assert_eq!(wire.take(romeo), "");
+}
+
+#[test]
+fn a_wrong_password_and_an_unknown_user_look_the_same() {
+    let mut wire = Wire::new();
+    let a = wire.authenticate("romeo", "wrong");
+    let b = wire.authenticate("nobody", "pw");
+    let (a, b) = (wire.take(a), wire.take(b));
+    assert!(a.contains("<failure") && a.contains("<not-authorized/>"), "{a}");
+    assert_eq!(a, b);
+}
+
+#[test]
+fn one_stream_binds_one_resource() {
+    let mut wire = Wire::new();
+    let romeo = wire.log_in("romeo", "r");
+    let bind = "<iq type='set' id='2'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>";
+    assert!(wire.ask(romeo, bind).contains("<not-allowed "));
+    let session = "<iq type='set' id='3'><session xmlns='urn:ietf:params:xml:ns:xmpp-session'/></iq>";
+    assert!(wire.ask(romeo, session).contains("type='result'"));
+    assert_eq!(wire.hub.world().session_count(), 1);
+}
+
+#[test]
+fn the_same_full_jid_moves_to_the_newer_stream() {
+    let mut wire = Wire::new();
+    let juliet = wire.log_in("juliet", "j");
+    let old = wire.log_in("romeo", "r");
+    let new = wire.authenticate("romeo", "pw");
+    let bind = "<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>r</resource></bind></iq>";
+    assert!(wire.ask(new, bind).contains("<jid>romeo@d/r</jid>"));
+    let written = wire.take(old);
+    assert!(ends_with(&written, "conflict"), "{written}");
+    assert!(wire.shut.contains(&old));
+    assert_eq!(wire.take(juliet).matches("type='unavailable'").count(), 1);
+    wire.send(juliet, "<message to='romeo@d/r'/>");
+    assert!(wire.take(new).starts_with("<message"));
+    assert_eq!(wire.take(old), "");
+}
+
+/// Conflict has its own test above, and stopping one below.
+#[test]
+fn unavailable_follows_every_kind_of_end() {
+    type End = (&'static str, fn(&mut Wire, ConnId, ConnId));
+    let ends: [End; 7] = [
+        ("close tag", |wire, romeo, _| wire.send(romeo, "</stream:stream>")),
+        ("end of file", |wire, romeo, _| wire.hub.handle_eof(romeo, wire.now)),
+        ("reset", |wire, romeo, _| wire.hub.handle_error(romeo, ErrorKind::ConnectionReset, wire.now)),
+        ("bad XML", |wire, romeo, _| wire.send(romeo, "<a></b>")),
+        ("no stanza", |wire, romeo, _| wire.send(romeo, "<a/>")),
+        ("foreign from", |wire, romeo, _| wire.send(romeo, "<message from='juliet@d'/>")),
+        ("no answer", |wire, _, juliet| {
+            wire.pass(IDLE_MAX);
+            wire.send(juliet, "<iq type='result' id='ping' to='d'/>");
+            wire.written.clear();
+            wire.pass(PING_ANSWER_MAX);
+        }),
+    ];
+    for (name, end) in ends {
+        let mut wire = Wire::new();
+        let (juliet, romeo) = (wire.log_in("juliet", "j"), wire.log_in("romeo", "r"));
+        // One who is subscribed and was sent directed presence is told once.
+        wire.send(romeo, "<presence to='juliet@d/j'/>");
+        wire.written.clear();
+        end(&mut wire, romeo, juliet);
+        wire.serve();
+        let expected = "<presence from='romeo@d/r' to='juliet@d' type='unavailable'/>";
+        assert_eq!(wire.take(juliet), expected, "{name}");
+        assert_eq!(wire.hub.world().session_count(), 1, "{name}");
+    }
+}
+
+#[test]
+fn stream_errors_say_what_was_wrong() {
+    for (text, condition) in [
+        ("<a xmlns='u'/>", "unsupported-stanza-type"),
+        ("<c:message xmlns:c='jabber:client'/>", "bad-namespace-prefix"),
+        ("<message xmlns='jabber:server'/>", "invalid-namespace"),
+        ("<message from='juliet@d'/>", "invalid-from"),
+        ("<!-- x -->", "restricted-xml"),
+        ("<message></presence>", "not-well-formed"),
+        ("text", "bad-format"),
+    ] {
+        let mut wire = Wire::new();
+        let romeo = wire.log_in("romeo", "r");
+        let written = wire.ask(romeo, text);
+        assert!(ends_with(&written, condition), "{text}: {written}");
+        assert!(wire.shut.contains(&romeo));
+        assert_eq!(wire.hub.world().session_count(), 0);
+    }
+}
+
+#[test]
+fn stanzas_before_binding_are_not_authorized() {
+    let mut wire = Wire::new();
+    let conn = wire.authenticate("romeo", "pw");
+    let ping = "<iq type='get' id='1' to='d'><ping xmlns='urn:xmpp:ping'/></iq>";
+    assert!(wire.ask(conn, ping).contains("type='result'"));
+    let written = wire.ask(conn, "<message to='juliet@d'/>");
+    assert!(ends_with(&written, "not-authorized"), "{written}");
+}
+
+#[test]
+fn negotiation_is_timed() {
+    let mut wire = Wire::new();
+    let silent = wire.accept();
+    let slow = wire.authenticate("romeo", "pw");
+    let done = wire.log_in("juliet", "j");
+    wire.pass(NEGOTIATION_MAX);
+    let written = wire.take(silent);
+    assert!(written.starts_with("<?xml") || written.starts_with("<stream:stream"), "{written}");
+    assert!(ends_with(&written, "connection-timeout"), "{written}");
+    let written = wire.take(slow);
+    assert!(ends_with(&written, "connection-timeout"), "{written}");
+    assert_eq!(wire.take(done), "");
+    assert_eq!(wire.hub.world().session_count(), 1);
+}
+
+#[test]
+fn an_idle_client_is_pinged_and_must_answer() {
+    let mut wire = Wire::new();
+    let romeo = wire.log_in("romeo", "r");
+    wire.pass(IDLE_MAX - Duration::from_secs(1));
+    assert_eq!(wire.take(romeo), "");
+    wire.pass(Duration::from_secs(1));
+    let ping = wire.take(romeo);
+    assert_eq!(ping, "<iq from='d' to='romeo@d/r' id='ping' type='get'><ping xmlns='urn:xmpp:ping'/></iq>");
+    wire.pass(PING_ANSWER_MAX / 2);
+    assert_eq!(wire.ask(romeo, "<iq type='error' id='ping' to='d'/>"), "", "any answer will do");
+    wire.pass(PING_ANSWER_MAX);
+    assert_eq!(wire.take(romeo), "");
+    wire.pass(IDLE_MAX);
+    assert!(wire.take(romeo).contains("urn:xmpp:ping"));
+    assert_eq!(wire.ask(romeo, " "), "", "white space is a sign of life (RFC 6120 §4.6.1)");
+    wire.pass(PING_ANSWER_MAX);
+    assert_eq!(wire.take(romeo), "");
+    wire.pass(IDLE_MAX);
+    assert!(wire.take(romeo).contains("urn:xmpp:ping"));
+    wire.pass(PING_ANSWER_MAX);
+    let written = wire.take(romeo);
+    assert!(ends_with(&written, "connection-timeout"), "{written}");
+}
+
+#[test]
+fn a_close_tag_is_answered() {
+    let mut wire = Wire::new();
+    let romeo = wire.log_in("romeo", "r");
+    let ping = "<iq type='get' id='1' to='d'><ping xmlns='urn:xmpp:ping'/></iq>";
+    let written = wire.ask(romeo, &format!("{ping}</stream:stream>"));
+    assert!(written.contains("type='result'") && written.ends_with("</stream:stream>"), "{written}");
+    assert!(!written.contains("error"), "{written}");
+}
+
+#[test]
+fn stopping_tells_every_stream() {
+    let mut wire = Wire::new();
+    let (romeo, early) = (wire.log_in("romeo", "r"), wire.accept());
+    assert!(!wire.hub.is_done());
+    wire.hub.handle_stop(wire.now);
+    wire.serve();
+    for conn in [romeo, early] {
+        let written = wire.take(conn);
+        assert!(ends_with(&written, "system-shutdown"), "{written}");
+        wire.hub.handle_eof(conn, wire.now);
+        wire.serve();
+    }
+    assert!(wire.hub.is_done());
+    assert_eq!(wire.hub.world().session_count(), 0);
+    assert!(wire.hub.handle_accepted(wire.now).is_none());
+}
+
+#[test]
+fn anonymous_accounts_end_with_their_connection() {
+    let mut wire = Wire::new();
+    for bind in [true, false] {
+        let conn = wire.accept();
+        wire.send(conn, HEADER);
+        wire.send(conn, "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='ANONYMOUS'/>");
+        wire.send(conn, HEADER);
+        if bind {
+            let bound = wire.ask(
+                conn,
+                "<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq><presence/>",
+            );
+            assert!(bound.contains("<jid>"), "{bound}");
+        }
+        assert_eq!(wire.hub.world().account_count(), 3);
+        // A fault of the stream spends the negotiation; the account must go all the same.
+        wire.send(conn, "<a/>");
+        assert_eq!(wire.hub.world().account_count(), 2, "bound: {bind}");
+    }
+}
+
+/// Everything is a function of the input, the clock and the seed.
+#[test]
+fn the_same_seed_writes_the_same_bytes() {
+    let run = || {
+        let mut wire = Wire::new();
+        let mut all = String::new();
+        for round in 0..3 {
+            let conn = wire.authenticate("romeo", "pw");
+            all += &wire
+                .ask(conn, "<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>");
+            all += &wire.ask(conn, "<presence/><iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
+            all += &wire.ask(conn, &format!("<presence type='subscribe' to='u{round}@d'/>"));
+        }
+        all
+    };
+    assert_eq!(run(), run());
+}
