@@ -21,6 +21,7 @@
 
 pub mod engine;
 pub mod limits;
+pub mod metrics;
 pub mod reactor;
 pub mod router;
 pub mod server;

@@ -1,0 +1,32 @@
+//! When the harness itself was the limit. Every threshold of that question stands here.
+//!
+//! This module measures nothing; it judges what [`super::Recorder`]s and the driver hand in.
+
+/// Share of the intended operations that must have been written before the phase (plus its own hundredth) was over.
+pub const ACHIEVED_RATIO_MIN: f64 = 0.99;
+
+/// A percentile is *harness-bound* when send lag or receive lag at the same quantile exceed this share of it.
+pub const LAG_RATIO_MAX: f64 = 0.20;
+
+/// Lag below this never makes a percentile harness-bound, in nanoseconds. A wake-up through timerfd or epoll costs
+/// 50 to 100 µs on an idle virtual machine; on loopback that alone can be a fifth of a response.
+pub const LAG_FLOOR_NS: u64 = 100_000;
+
+/// A harness-bound percentile makes its SLO invalid when the lag is also more than this share of the SLO's bound:
+/// 1 ms of lag in a 3 ms response says nothing about the target's speed, but all about a bound of 250 ms.
+pub const LAG_OF_BOUND_MAX: f64 = 0.05;
+
+/// A reactor of the harness that is busier than this in a run cannot be punctual.
+pub const BUSY_RATIO_MAX: f64 = 0.85;
+
+/// Whether `lag_ns` at some quantile makes `response_ns` at the same quantile harness-bound.
+#[must_use]
+pub fn is_harness_bound(lag_ns: u64, response_ns: u64) -> bool {
+    lag_ns > LAG_FLOOR_NS && lag_ns as f64 > response_ns as f64 * LAG_RATIO_MAX
+}
+
+/// Whether a harness-bound percentile also says too little about an SLO with this bound.
+#[must_use]
+pub fn lag_decides(lag_ns: u64, bound_ns: u64) -> bool {
+    lag_ns as f64 > bound_ns as f64 * LAG_OF_BOUND_MAX
+}

@@ -1,0 +1,173 @@
+//! SLOs and the soundness of a measurement: numbers in, verdicts out.
+//!
+//! Thresholds stand in [`super::health`]; what is valid to ask stands in [`super::slo`].
+
+use std::borrow::Cow;
+
+use super::health::{self, ACHIEVED_RATIO_MIN};
+use super::slo::{Bound, Metric, Parts, Slo};
+use super::verdict::{Invalid, SloResult, SloState};
+use super::{ActionRecord, LoginRecord, PhaseRecord, Recorder, format_ns};
+
+/// Judges every SLO, in order.
+pub(super) fn slos(slos: &[Slo], phases: &[PhaseRecord], login: &LoginRecord) -> Vec<SloResult> {
+    let judged = |slo: &Slo| {
+        let measured = measure(slo, phases, login);
+        let (state, why) = match &measured {
+            Measured::Doubtful { why, .. } => (SloState::Invalid, why.clone()),
+            Measured::Nanos { ns, at_least } => (is_met(slo.bound, *ns as f64, *at_least), String::new()),
+            Measured::Number(number) => (is_met(slo.bound, *number, false), String::new()),
+        };
+        SloResult {
+            phase: slo.phase.clone(),
+            metric: slo.metric.name().to_owned(),
+            bound: slo.bound.to_string(),
+            measured: measured.to_text(),
+            state,
+            why,
+        }
+    };
+    slos.iter().map(judged).collect()
+}
+
+/// Why the run says less than it seems to; `slos` are the results of [`slos`].
+pub(super) fn invalid(phases: &[PhaseRecord], slos: &[SloResult]) -> Vec<Invalid> {
+    let mut invalid = Vec::new();
+    for phase in phases.iter().filter(|p| p.measured) {
+        for action in &phase.actions {
+            let ratio = action.achieved_ratio();
+            if ratio < ACHIEVED_RATIO_MIN {
+                let (sent, intended) = (action.counts.sent_in_time, action.counts.intended);
+                let what = format!(
+                    "phase {}: {} was sent in time {sent} times of {intended} ({:.1} %, at least {:.0} % is needed)",
+                    phase.name,
+                    action.name(),
+                    ratio * 100.0,
+                    ACHIEVED_RATIO_MIN * 100.0
+                );
+                invalid.push(Invalid { limit: "achieved_ratio".to_owned(), what });
+            }
+        }
+    }
+    for slo in slos.iter().filter(|s| s.state == SloState::Invalid) {
+        let what = format!("{}{}: {}", phase_prefix(slo.phase.as_deref()), slo.metric, slo.why);
+        invalid.push(Invalid { limit: "slo".to_owned(), what });
+    }
+    invalid
+}
+
+fn phase_prefix(phase: Option<&str>) -> String {
+    phase.map(|p| format!("phase {p}: ")).unwrap_or_default()
+}
+
+/// Met, or broken. A lower bound of what was measured does not show that a maximum was met: what timed out is the
+/// target's to answer for.
+fn is_met(bound: Bound, measured: f64, at_least: bool) -> SloState {
+    let met = match bound {
+        Bound::MaxNs(max) => measured <= max as f64 && !at_least,
+        Bound::Max(max) => measured <= max,
+        Bound::Min(min) => measured >= min,
+    };
+    if met { SloState::Passed } else { SloState::Broken }
+}
+
+enum Measured {
+    Nanos {
+        ns: u64,
+        at_least: bool,
+    },
+    Number(f64),
+    /// Neither good nor bad.
+    Doubtful {
+        ns: Option<u64>,
+        why: String,
+    },
+}
+
+impl Measured {
+    fn to_text(&self) -> String {
+        match self {
+            Self::Nanos { ns, at_least } => format!("{}{}", if *at_least { "≥" } else { "" }, format_ns(*ns)),
+            Self::Number(number) => format!("{}", (number * 1e4).round() / 1e4),
+            Self::Doubtful { ns: Some(ns), .. } => format_ns(*ns),
+            Self::Doubtful { ns: None, .. } => "-".to_owned(),
+        }
+    }
+}
+
+fn measure(slo: &Slo, phases: &[PhaseRecord], login: &LoginRecord) -> Measured {
+    match slo.metric.parts() {
+        Parts::AchievedRatio { action } => {
+            let actions = actions(slo, phases, action);
+            let worst = actions.iter().map(|a| a.achieved_ratio()).fold(f64::INFINITY, f64::min);
+            match worst.is_finite() {
+                true => Measured::Number(worst),
+                false => nothing(&slo.metric),
+            }
+        }
+        Parts::Count { action, count } => match merged(&actions(slo, phases, Some(action))) {
+            Some(record) => Measured::Number(record.counts.get(count) as f64),
+            None => nothing(&slo.metric),
+        },
+        Parts::Latency { action: "login", series, quantile, .. } => {
+            let (recorder, lags) = login.latency(series).expect("a metric's series exist");
+            latency(recorder, &lags, quantile, slo.bound)
+        }
+        Parts::Latency { action, series, quantile, .. } => {
+            let Some(record) = merged(&actions(slo, phases, Some(action))) else {
+                return nothing(&slo.metric);
+            };
+            let (recorder, lags) = record.latency(series).expect("a metric's series exist");
+            latency(recorder, &lags, quantile, slo.bound)
+        }
+    }
+}
+
+fn nothing(metric: &Metric) -> Measured {
+    let what = metric.action().unwrap_or("any action");
+    Measured::Doubtful { ns: None, why: format!("no measured phase got as far as {what}") }
+}
+
+fn latency(recorder: &Recorder, lags: &[&Recorder], quantile: f64, bound: Bound) -> Measured {
+    let Some(value) = recorder.printable(quantile) else {
+        let count = recorder.count();
+        let needed = (1.0 / (1.0 - quantile)).round();
+        let why = match count {
+            0 => "no samples".to_owned(),
+            _ => format!("{count} samples, {needed:.0} are needed"),
+        };
+        return Measured::Doubtful { ns: None, why };
+    };
+    let (ns, at_least) = (value.ns, value.at_least);
+    if let (Some(lag), Bound::MaxNs(max)) = (recorder.binding_lag_ns(quantile, lags), bound)
+        && health::lag_decides(lag, max)
+    {
+        let why = format!("harness-bound: {} of {} are the harness' own lag", format_ns(lag), format_ns(ns));
+        return Measured::Doubtful { ns: Some(ns), why };
+    }
+    Measured::Nanos { ns, at_least }
+}
+
+/// The records that an SLO is about.
+fn actions<'r>(slo: &Slo, phases: &'r [PhaseRecord], action: Option<&str>) -> Vec<&'r ActionRecord> {
+    let considered = |p: &&PhaseRecord| match &slo.phase {
+        Some(name) => p.name == *name,
+        None => p.measured,
+    };
+    let of_phase = |p: &'r PhaseRecord| p.actions.iter();
+    let wanted = |a: &&ActionRecord| action.is_none_or(|name| a.name() == name);
+    phases.iter().filter(considered).flat_map(of_phase).filter(wanted).collect()
+}
+
+fn merged<'r>(records: &[&'r ActionRecord]) -> Option<Cow<'r, ActionRecord>> {
+    let (first, rest) = records.split_first()?;
+    if rest.is_empty() {
+        return Some(Cow::Borrowed(first));
+    }
+    let mut sum = ActionRecord::clone(first);
+    rest.iter().for_each(|record| sum.merge(record));
+    Some(Cow::Owned(sum))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,198 @@
+use super::*;
+use crate::metrics::{Failure, HarnessHealth, Records, Times, Verdict};
+use crate::time::Nanos;
+
+const MS: u64 = 1_000_000;
+
+fn slo(phase: Option<&str>, metric: &str, bound: Bound) -> Slo {
+    Slo { phase: phase.map(str::to_owned), metric: Metric::parse(metric).unwrap(), bound }
+}
+
+/// A phase with `responses` in milliseconds, each operation sent `lag_us` after its intended start.
+fn phase(name: &str, measured: bool, responses: &[u64], lag_us: u64) -> PhaseRecord {
+    let begin = Nanos(1_000 * MS);
+    let mut action = ActionRecord::new("chat", 10.0, false, begin);
+    for response in responses {
+        let intended = begin;
+        let sent = Nanos(begin.0 + lag_us * 1_000);
+        action.intended(intended);
+        action.sent(intended, sent, true);
+        action.done(Times { intended, sent: Some(sent) }, Nanos(begin.0 + response * MS));
+    }
+    PhaseRecord {
+        name: name.to_owned(),
+        measured,
+        begin,
+        planned_ns: 1_000 * MS,
+        end: Some(Nanos(2_000 * MS)),
+        drained: Some(Nanos(2_100 * MS)),
+        actions: vec![action],
+    }
+}
+
+fn judged(slo: Slo, phases: &[PhaseRecord]) -> SloResult {
+    slos(&[slo], phases, &LoginRecord::new(1)).remove(0)
+}
+
+fn records(phases: Vec<PhaseRecord>) -> Records {
+    Records {
+        scenario: "t".to_owned(),
+        seed: 1,
+        run: "t".to_owned(),
+        begin: Nanos(MS),
+        end: Nanos(3_000 * MS),
+        login: LoginRecord::new(1),
+        phases,
+        closes: Vec::new(),
+        errors: Vec::new(),
+        other: std::collections::BTreeMap::new(),
+        invalid: Vec::new(),
+        failure: None,
+        interrupted: false,
+        complete: true,
+    }
+}
+
+#[test]
+fn bounds_hold_up_to_the_bound() {
+    let phases = [phase("a", true, &[10; 100], 10)];
+    for (metric, bound, state) in [
+        ("chat.response.p99", Bound::MaxNs(11 * MS), SloState::Passed),
+        ("chat.response.p99", Bound::MaxNs(9 * MS), SloState::Broken),
+        ("chat.lost", Bound::Max(0.0), SloState::Passed),
+        ("chat.lost", Bound::Min(1.0), SloState::Broken),
+        ("achieved_ratio", Bound::Min(1.0), SloState::Passed),
+        ("chat.achieved_ratio", Bound::Max(0.5), SloState::Broken),
+    ] {
+        let result = judged(slo(Some("a"), metric, bound), &phases);
+        assert_eq!(result.state, state, "{metric} {bound}: {}", result.measured);
+    }
+}
+
+#[test]
+fn without_a_phase_all_measured_ones_count_together() {
+    let phases = [
+        phase("warm-up", false, &[900; 100], 10),
+        phase("a", true, &[10; 50], 10),
+        phase("b", true, &[40; 50], 10),
+    ];
+    let p50 = judged(slo(None, "chat.response.p50", Bound::MaxNs(20 * MS)), &phases);
+    assert_eq!((p50.state, p50.measured.as_str()), (SloState::Passed, "10ms"));
+    let p99 = judged(slo(None, "chat.response.p99", Bound::MaxNs(20 * MS)), &phases);
+    assert_eq!((p99.state, p99.measured.as_str()), (SloState::Broken, "40ms"), "100 samples only together");
+}
+
+#[test]
+fn too_few_samples_are_neither_met_nor_broken() {
+    let phases = [phase("a", true, &[10; 99], 10)];
+    let result = judged(slo(None, "chat.response.p99", Bound::MaxNs(MS)), &phases);
+    assert_eq!(result.state, SloState::Invalid);
+    assert_eq!(result.why, "99 samples, 100 are needed");
+}
+
+#[test]
+fn what_timed_out_meets_no_maximum() {
+    let mut phases = [phase("a", true, &[1; 99], 10)];
+    let begin = phases[0].begin;
+    phases[0].actions[0].timed_out(Times { intended: begin, sent: None }, Nanos(begin.0 + 5 * MS));
+    let result = judged(slo(None, "chat.response.max", Bound::MaxNs(10_000 * MS)), &phases);
+    assert_eq!((result.state, result.measured.as_str()), (SloState::Broken, "≥5ms"));
+    let p90 = judged(slo(None, "chat.response.p90", Bound::MaxNs(10 * MS)), &phases);
+    assert_eq!(p90.state, SloState::Passed);
+}
+
+/// Response of 10 ms in every row: the lag within it decides what may be said.
+#[test]
+fn lag_of_the_harness_makes_an_slo_invalid_where_it_may_have_decided() {
+    for (lag_us, bound_ms, state) in [
+        (90, 1, SloState::Broken),      // Below a fifth: the target's own 9.9 ms.
+        (2_500, 20, SloState::Invalid), // A quarter, and an eighth of the bound.
+        (2_500, 5, SloState::Invalid),
+        (2_500, 40, SloState::Invalid), // More than a twentieth of the bound.
+        (2_500, 60, SloState::Passed),  // Too little to matter.
+    ] {
+        let phases = [phase("a", true, &[10; 100], lag_us)];
+        let result = judged(slo(None, "chat.response.p99", Bound::MaxNs(bound_ms * MS)), &phases);
+        assert_eq!(result.state, state, "{lag_us} {bound_ms} {}", result.why);
+    }
+    // Service is counted from the send, so a late one is no part of it.
+    let phases = [phase("a", true, &[10; 100], 2_500)];
+    let service = judged(slo(None, "chat.service.p99", Bound::MaxNs(8 * MS)), &phases);
+    assert_eq!(service.state, SloState::Passed);
+}
+
+#[test]
+fn a_rate_that_was_not_reached_is_invalid_in_measured_phases_only() {
+    let missed = |measured| {
+        let mut phase = phase("a", measured, &[10; 98], 10);
+        (0..2).for_each(|_| phase.actions[0].intended(Nanos(1_500 * MS)));
+        records(vec![phase]).into_summary(&[])
+    };
+    let summary = missed(true);
+    assert_eq!(summary.verdict(), Verdict::Invalid);
+    assert_eq!(summary.invalid[0].limit, "achieved_ratio");
+    assert_eq!(
+        summary.invalid[0].what,
+        "phase a: chat was sent in time 98 times of 100 (98.0 %, at least 99 % is needed)"
+    );
+    assert_eq!(missed(false).verdict(), Verdict::Passed);
+}
+
+#[test]
+fn the_worst_verdict_wins() {
+    let broken = slo(None, "chat.response.p50", Bound::MaxNs(MS));
+    let summary = |change: fn(&mut Records)| {
+        let mut records = records(vec![phase("a", true, &[10; 100], 10)]);
+        change(&mut records);
+        records.into_summary(std::slice::from_ref(&broken))
+    };
+    let invalid = |r: &mut Records| {
+        r.invalid.push(Invalid { limit: "ports".to_owned(), what: "none left".to_owned() });
+    };
+    assert_eq!(summary(|_| {}).verdict(), Verdict::SloBroken);
+    assert_eq!(summary(invalid).verdict(), Verdict::Invalid);
+    let refused = summary(|r| r.failure = Some(Failure::LoginRefused("u".to_owned())));
+    assert_eq!(refused.verdict(), Verdict::LoginRefused);
+    let incomplete = summary(|r| r.complete = false);
+    assert_eq!((incomplete.verdict(), incomplete.slos.len()), (Verdict::Invalid, 0));
+    let interrupted = summary(|r| {
+        r.failure = Some(Failure::TargetUnreachable("u".to_owned()));
+        r.interrupted = true;
+    });
+    assert_eq!((interrupted.verdict(), interrupted.slos.len()), (Verdict::Interrupted, 0));
+}
+
+#[test]
+fn a_busy_harness_is_invalid() {
+    let mut summary = records(vec![phase("a", true, &[10; 100], 10)]).into_summary(&[]);
+    summary.set_harness_health(HarnessHealth { busy_ratio: 0.85, cpu_ratio: 0.85 });
+    assert_eq!(summary.verdict(), Verdict::Passed);
+    summary.set_harness_health(HarnessHealth { busy_ratio: 0.86, cpu_ratio: 0.5 });
+    assert_eq!(summary.verdict(), Verdict::Invalid);
+    assert_eq!(summary.invalid[0].limit, "busy");
+}
+
+#[test]
+fn a_summary_survives_json() {
+    let summary = records(vec![phase("a", true, &[10; 100], 10)]).into_summary(&[]);
+    let text = serde_json::to_string(&summary).unwrap();
+    let back: crate::metrics::Summary = serde_json::from_str(&text).unwrap();
+    assert_eq!(back, summary);
+    assert!(text.contains("\"name\":\"p99\""));
+}
+
+#[test]
+fn durations_have_three_digits() {
+    for (ns, text) in [
+        (0, "0ns"),
+        (850, "850ns"),
+        (1_000, "1µs"),
+        (12_340, "12.3µs"),
+        (999_600, "1ms"),
+        (1_500_000, "1.5ms"),
+        (250_000_000, "250ms"),
+        (59_999_999_999, "60s"),
+    ] {
+        assert_eq!(format_ns(ns), text);
+    }
+}
