@@ -21,6 +21,7 @@
 
 pub mod engine;
 pub mod limits;
+pub mod load;
 pub mod metrics;
 pub mod reactor;
 pub mod router;

@@ -1,0 +1,357 @@
+//! Operations under way: what comes in is matched by stanza id with what was begun, and written down.
+//!
+//! It sends nothing and starts nothing. The newest [`OPERATIONS_REMEMBERED_MAX`] operations are remembered, ended
+//! ones too: a second delivery must be recognised, and a late one.
+
+use std::collections::{HashMap, VecDeque};
+
+use foldhash::fast::FixedState;
+
+use super::audience::{Arrival, Audience};
+use super::ids::StanzaId;
+use super::users::Users;
+use crate::limits::{OPERATIONS_REMEMBERED_MAX, PAIRS_REMEMBERED_MAX};
+use crate::metrics::{ActionRecord, PhaseRecord, Times};
+use crate::time::Nanos;
+
+/// What an operation waits for.
+#[derive(Debug)]
+pub(super) enum Kind {
+    /// The message, at this user.
+    Chat { to: u32 },
+    /// The answer, at its sender.
+    Ping,
+    /// The change, at everybody who must see it.
+    Presence(Audience),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Open,
+    Done,
+    Failed,
+    TimedOut,
+}
+
+/// One operation.
+#[derive(Debug)]
+pub(super) struct Operation {
+    /// Who began it.
+    pub(super) user: u32,
+    pub(super) kind: Kind,
+    /// Index of its phase among the phases begun.
+    pub(super) phase: u16,
+    /// Index of its action in the phase's record.
+    pub(super) action: u16,
+    /// Which operation of its action it is, from 0.
+    pub(super) k: u64,
+    intended: Nanos,
+    /// [`Nanos::MAX`] until the kernel has taken its last byte.
+    sent: Nanos,
+    end: End,
+}
+
+impl Operation {
+    /// Its phase and action.
+    const fn action_key(&self) -> (u16, u16) {
+        (self.phase, self.action)
+    }
+
+    fn times(&self) -> Times {
+        Times { intended: self.intended, sent: (self.sent != Nanos::MAX).then_some(self.sent) }
+    }
+}
+
+/// Where and how a stanza came in.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Received {
+    /// Who got it.
+    pub(super) by: u32,
+    /// Just before the read that brought it.
+    pub(super) now: Nanos,
+    /// From the socket's readiness to that read.
+    pub(super) lag_ns: u64,
+    /// It carries `<delay/>`, or an error, or a refusal.
+    pub(super) flawed: bool,
+}
+
+/// What a stanza turned out to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Matched {
+    /// It is written down.
+    Yes,
+    /// It belongs to nothing that is remembered, or comes again for a good reason: a word for the count of others.
+    Other(&'static str),
+}
+
+/// Operations under way and what came of them.
+#[derive(Debug, Default)]
+pub(super) struct Journal {
+    operations: VecDeque<Operation>,
+    /// Operations forgotten; the front of `operations` has this number plus 1.
+    forgotten: u64,
+    /// Operations that have not ended.
+    open: usize,
+    phases: Vec<PhaseRecord>,
+    /// The newest operation that a pair of users has seen: (action, sender, receiver).
+    newest: HashMap<(u16, u32, u32), u64, FixedState>,
+}
+
+impl Journal {
+    /// Operations of the running phase belong to `phase` from now on.
+    pub(super) fn begin_phase(&mut self, phase: PhaseRecord) {
+        self.newest.clear();
+        self.phases.push(phase);
+    }
+
+    pub(super) fn phase(&self) -> Option<&PhaseRecord> {
+        self.phases.last()
+    }
+
+    pub(super) fn phase_mut(&mut self) -> Option<&mut PhaseRecord> {
+        self.phases.last_mut()
+    }
+
+    pub(super) fn phases(&self) -> &[PhaseRecord] {
+        &self.phases
+    }
+
+    pub(super) fn into_phases(self) -> Vec<PhaseRecord> {
+        self.phases
+    }
+
+    /// Operations that have not ended.
+    pub(super) const fn open(&self) -> usize {
+        self.open
+    }
+
+    /// An operation of the running phase begins; its number.
+    pub(super) fn begin(
+        &mut self,
+        (action, k, intended): (u16, u64, Nanos),
+        user: u32,
+        kind: Kind,
+        now: Nanos,
+        users: &Users,
+    ) -> u64 {
+        if self.operations.len() >= OPERATIONS_REMEMBERED_MAX {
+            self.forget(now, users);
+        }
+        let phase = u16::try_from(self.phases.len() - 1).expect("at most PHASES_MAX phases");
+        if let Kind::Presence(audience) = &kind {
+            let counts = &mut self.phases[usize::from(phase)].actions[usize::from(action)].counts;
+            counts.required += u64::from(audience.left());
+        }
+        let (sent, end) = (Nanos::MAX, End::Open);
+        self.operations.push_back(Operation { user, kind, phase, action, k, intended, sent, end });
+        self.open += 1;
+        self.forgotten + self.operations.len() as u64
+    }
+
+    /// The operation of that number, if it is remembered.
+    pub(super) fn get(&self, seq: u64) -> Option<&Operation> {
+        self.operations.get(self.index(seq)?)
+    }
+
+    fn index(&self, seq: u64) -> Option<usize> {
+        usize::try_from(seq.checked_sub(self.forgotten + 1)?).ok()
+    }
+
+    /// The oldest operation makes room; one that is still open has timed out.
+    fn forget(&mut self, now: Nanos, users: &Users) {
+        let Some(mut operation) = self.operations.pop_front() else { return };
+        self.forgotten += 1;
+        if operation.end == End::Open {
+            self.open -= 1;
+            let record = record(&mut self.phases, operation.action_key());
+            give_up(&mut operation, record, now, users);
+        }
+    }
+
+    /// The kernel has taken the operation's last byte.
+    pub(super) fn sent(&mut self, seq: u64, now: Nanos) {
+        let Some(index) = self.index(seq) else { return };
+        let Some(operation) = self.operations.get_mut(index) else { return };
+        operation.sent = now;
+        let phase = &mut self.phases[usize::from(operation.phase)];
+        // A hundredth of the phase: what the achieved ratio leaves open anyway.
+        let in_time = now.since(phase.begin) <= phase.planned_ns + phase.planned_ns / 100;
+        phase.actions[usize::from(operation.action)].sent(operation.intended, now, in_time);
+    }
+
+    /// A message with an id of this run arrived.
+    pub(super) fn message(&mut self, id: StanzaId, received: Received) -> Matched {
+        let (Some(operation), phases) = (find(&mut self.operations, self.forgotten, id), &mut self.phases)
+        else {
+            return Matched::Other("message_unknown");
+        };
+        let Kind::Chat { to } = operation.kind else { return Matched::Other("message_unknown") };
+        let record = record(phases, operation.action_key());
+        record.received(received.lag_ns);
+        match operation.end {
+            _ if to != received.by => record.counts.unexpected += 1,
+            End::Open => {
+                operation.end = End::Done;
+                self.open -= 1;
+                record.done(operation.times(), received.now);
+                let pair = (operation.action, operation.user, to);
+                record.counts.reordered += u64::from(is_overtaken(&mut self.newest, pair, id.seq));
+            }
+            End::TimedOut => {
+                // Late, and not lost after all. In the histogram it stays what it was when the drain was over.
+                operation.end = End::Done;
+                record.counts.late += 1;
+                record.counts.lost = record.counts.lost.saturating_sub(1);
+            }
+            End::Done | End::Failed => record.counts.duplicated += 1,
+        }
+        Matched::Yes
+    }
+
+    /// The answer to a request, or an error in place of a delivery, came back to the sender.
+    pub(super) fn answer(&mut self, id: StanzaId, received: Received) -> Matched {
+        let (Some(operation), phases) = (find(&mut self.operations, self.forgotten, id), &mut self.phases)
+        else {
+            return Matched::Other("answer_unknown");
+        };
+        let record = record(phases, operation.action_key());
+        record.received(received.lag_ns);
+        match (operation.end, &operation.kind) {
+            _ if operation.user != received.by => record.counts.unexpected += 1,
+            (End::Open, Kind::Presence(_)) if received.flawed => {
+                // One recipient's error says nothing about the others.
+                return Matched::Other("presence_error");
+            }
+            (End::Open, _) => {
+                self.open -= 1;
+                if received.flawed {
+                    operation.end = End::Failed;
+                    record.counts.failed += 1;
+                } else {
+                    operation.end = End::Done;
+                    record.done(operation.times(), received.now);
+                }
+            }
+            (End::TimedOut, _) => {
+                operation.end = End::Done;
+                record.counts.late += 1;
+            }
+            (End::Done | End::Failed, _) => record.counts.duplicated += 1,
+        }
+        Matched::Yes
+    }
+
+    /// A presence change with an id of this run arrived.
+    pub(super) fn presence(&mut self, id: StanzaId, received: Received, users: &Users) -> Matched {
+        let (Some(operation), phases) = (find(&mut self.operations, self.forgotten, id), &mut self.phases)
+        else {
+            return Matched::Other("presence_unknown");
+        };
+        let (user, action) = (operation.user, operation.action);
+        let times = operation.times();
+        let record = record(phases, operation.action_key());
+        let Kind::Presence(audience) = &mut operation.kind else { return Matched::Other("presence_unknown") };
+        record.received(received.lag_ns);
+        let Some(place) = place_of(received.by, user, users) else {
+            record.counts.unexpected += 1;
+            return Matched::Yes;
+        };
+        // Servers send the last presence again to who joins later, id included (RFC 6121 §4.3.2).
+        let joined_later = !users.was_ready_at(received.by, times.sent.unwrap_or(times.intended));
+        match audience.arrive(place, received.now) {
+            Arrival::Again if joined_later || received.flawed => return Matched::Other("presence_replayed"),
+            Arrival::Again => record.counts.duplicated += 1,
+            Arrival::Optional => record.counts.optional += 1,
+            Arrival::Required { .. } if operation.end == End::TimedOut => {
+                record.counts.late += 1;
+                record.counts.missing = record.counts.missing.saturating_sub(1);
+            }
+            Arrival::Required { is_first, is_last } => {
+                record.reached(times.intended, received.now, is_first);
+                let pair = (action, user, received.by);
+                record.counts.reordered += u64::from(is_overtaken(&mut self.newest, pair, id.seq));
+                if is_last {
+                    operation.end = End::Done;
+                    self.open -= 1;
+                    record.done(times, received.now);
+                }
+            }
+        }
+        Matched::Yes
+    }
+
+    /// The drain is over: what has not ended has timed out.
+    pub(super) fn give_up(&mut self, now: Nanos, users: &Users) {
+        for operation in self.operations.iter_mut().filter(|o| o.end == End::Open) {
+            let record =
+                &mut self.phases[usize::from(operation.phase)].actions[usize::from(operation.action)];
+            give_up(operation, record, now, users);
+        }
+        self.open = 0;
+    }
+}
+
+fn find(operations: &mut VecDeque<Operation>, forgotten: u64, id: StanzaId) -> Option<&mut Operation> {
+    let index = usize::try_from(id.seq.checked_sub(forgotten + 1)?).ok()?;
+    operations.get_mut(index).filter(|o| o.user == id.user)
+}
+
+fn record(phases: &mut [PhaseRecord], (phase, action): (u16, u16)) -> &mut ActionRecord {
+    &mut phases[usize::from(phase)].actions[usize::from(action)]
+}
+
+/// Place of `member` in the audience of `sender`.
+fn place_of(member: u32, sender: u32, users: &Users) -> Option<usize> {
+    let contacts = &users.get(sender).contacts;
+    if member == sender { Some(contacts.len()) } else { contacts.binary_search(&member).ok() }
+}
+
+/// Whether a newer operation of the same pair came in before this one.
+fn is_overtaken(
+    newest: &mut HashMap<(u16, u32, u32), u64, FixedState>,
+    pair: (u16, u32, u32),
+    seq: u64,
+) -> bool {
+    if newest.len() >= PAIRS_REMEMBERED_MAX {
+        newest.clear();
+    }
+    let seen = newest.entry(pair).or_insert(seq);
+    let overtaken = *seen > seq;
+    *seen = seq.max(*seen);
+    overtaken
+}
+
+/// Writes an open operation down as timed out.
+fn give_up(operation: &mut Operation, record: &mut ActionRecord, now: Nanos, users: &Users) {
+    operation.end = End::TimedOut;
+    let times = operation.times();
+    match &operation.kind {
+        Kind::Chat { .. } => record.counts.lost += u64::from(times.sent.is_some()),
+        Kind::Ping => {}
+        Kind::Presence(audience) => {
+            let contacts = &users.get(operation.user).contacts;
+            let mut nobody_yet = !audience.any();
+            let mut missing = 0;
+            for place in audience.missing() {
+                let member = contacts.get(place).copied().unwrap_or(operation.user);
+                // Who left before the deadline need not have it.
+                if users.was_ready_at(member, times.sent.unwrap_or(now)) {
+                    record.missed(times.intended, now, nobody_yet);
+                    nobody_yet = false;
+                    missing += 1;
+                } else {
+                    record.counts.required -= 1;
+                }
+            }
+            if missing == 0 && audience.any() {
+                record.done(times, audience.reached_at());
+                operation.end = End::Done;
+                return;
+            }
+        }
+    }
+    record.timed_out(times, now);
+}
+
+#[cfg(test)]
+mod tests;

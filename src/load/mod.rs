@@ -1,0 +1,29 @@
+//! L4: synthetic clients, and the schedule that drives them.
+//!
+//! This layer opens no socket and reads no clock; the engine's driver does. It does not know the router's side.
+//! A [`Scenario`] says what is to be done, a [`LoadWorld`] does it on schedule through [`VirtualUser`]s, and
+//! what was measured leaves as a [`crate::metrics::Summary`].
+
+mod audience;
+mod graph;
+mod ids;
+mod journal;
+mod monitor;
+mod random;
+mod register;
+pub mod scenario;
+mod schedule;
+mod stage;
+mod stanzas;
+mod tally;
+#[cfg(test)]
+mod tests;
+mod user;
+mod users;
+mod world;
+
+pub use graph::contacts;
+pub use monitor::{ActionProgress, Monitor, Snapshot};
+pub use scenario::{Scenario, ScenarioError};
+pub use user::{Task, VirtualUser};
+pub use world::{LoadPlan, LoadWorld};

@@ -1,0 +1,266 @@
+//! From a TOML document to a [`Scenario`]: the root, `[target]`, `[users]` and `[[slo]]`.
+//!
+//! [`super::phases`] reads the phases. The words of the grammar stand beside the function that reads them.
+
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::fields::{Faults, Fields, Words, suggest};
+use super::units;
+use super::{Create, Graph, Pattern, Phase, PhaseKind, RosterSpec, Scenario, TargetSpec, UsersSpec};
+use crate::limits::{ROSTER_ITEMS_MAX, USERS_MAX};
+use crate::metrics::{Bound, Metric, Slo, Unit};
+use crate::stream::Mechanism;
+
+const ROOT: Words = Words {
+    known: &["name", "seed", "target", "users", "phase", "slo"],
+    later: &["user_class", "mix", "s2s", "distribute", "teardown", "speedup"],
+};
+
+/// `None` only when `faults` has something to say.
+pub(super) fn scenario(root: &Spanned<DeTable<'_>>, text: &str, faults: &mut Faults<'_>) -> Option<Scenario> {
+    let root = Fields::open_table(root.get_ref(), 0..0, "the scenario".to_owned(), ROOT, faults);
+    for (key, example) in
+        [("name", "\"smoke\""), ("target", "{ server = \"embedded\", domain = \"bench.local\" }")]
+    {
+        root.require(key, example, faults);
+    }
+    root.require("users", "{ count = 100 }", faults);
+    root.require("phase", "[ … ]", faults);
+    let name = root.text("name", faults);
+    let seed = root.integer("seed", 0..=i64::MAX.unsigned_abs(), faults).unwrap_or(0);
+    let target = root.get("target").and_then(|v| target(v, faults));
+    let embedded = target.as_ref().is_some_and(|t| t.server == "embedded");
+    let users = root.get("users").and_then(|v| users(v, embedded, faults));
+    let phases = super::phases::phases(&root, faults);
+    let slos = match phases.as_deref() {
+        Some(phases) => slos(&root, phases, faults),
+        None => None,
+    };
+    let (Some(name), Some(target), Some(users), Some(phases), Some(slos)) =
+        (name, target, users, phases, slos)
+    else {
+        return None;
+    };
+    Some(Scenario { name: name.to_owned(), seed, target, users, phases, slos, text: text.to_owned() })
+}
+
+const TARGET: Words = Words {
+    known: &["server", "domain", "source_ips"],
+    later: &["muc", "pubsub", "tls", "transport", "csv"],
+};
+
+fn target<'t>(value: &'t Spanned<DeValue<'t>>, faults: &mut Faults<'_>) -> Option<TargetSpec> {
+    let fields = Fields::open(value, "`target`", TARGET, faults)?;
+    fields.require("server", "\"embedded\"", faults);
+    fields.require("domain", "\"bench.local\"", faults);
+    let server = fields.text("server", faults);
+    let domain = fields.text("domain", faults);
+    for (key, text) in [("server", server), ("domain", domain)] {
+        if text.is_some_and(|t| t.trim().is_empty()) {
+            faults.add(fields.value_span(key), format!("`{key}` is empty"), None);
+        }
+    }
+    let source_ips = fields.parsed("source_ips", faults, units::addresses).unwrap_or_default();
+    let server_place = faults.place(fields.value_span("server").start);
+    Some(TargetSpec { server: server?.to_owned(), server_place, domain: domain?.to_owned(), source_ips })
+}
+
+const USERS: Words = Words {
+    known: &["count", "account", "create", "auth", "roster", "resource"],
+    later: &["csv", "stream_management", "transport", "local", "remote_per_domain", "class"],
+};
+const ACCOUNT: Words = Words { known: &["user", "password"], later: &["csv"] };
+const CREATE: Words = Words { known: &["provision", "register", "existing"], later: &[] };
+const AUTH: Words = Words {
+    known: &["SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN", "ANONYMOUS"],
+    later: &[
+        "SCRAM-SHA-1-PLUS",
+        "SCRAM-SHA-256-PLUS",
+        "SCRAM-SHA-512",
+        "SCRAM-SHA-512-PLUS",
+        "EXTERNAL",
+        "OAUTHBEARER",
+        "DIGEST-MD5",
+    ],
+};
+const MECHANISMS: [Mechanism; 4] =
+    [Mechanism::ScramSha256, Mechanism::ScramSha1, Mechanism::Plain, Mechanism::Anonymous];
+
+fn users<'t>(value: &'t Spanned<DeValue<'t>>, embedded: bool, faults: &mut Faults<'_>) -> Option<UsersSpec> {
+    let fields = Fields::open(value, "`users`", USERS, faults)?;
+    fields.require("count", "100", faults);
+    let count = fields.integer("count", 1..=u64::from(USERS_MAX), faults);
+    let (mut user, mut password) = (None, None);
+    if let Some(account) = fields.get("account").and_then(|v| Fields::open(v, "`account`", ACCOUNT, faults)) {
+        user = account.parsed("user", faults, Pattern::parse);
+        password = account.parsed("password", faults, Pattern::parse);
+        if user.as_ref().is_some_and(|u| !u.is_numbered()) && count.is_some_and(|c| c > 1) {
+            let help = Some("write such as `user = \"u{n:06}\"`".to_owned());
+            faults.add(account.value_span("user"), "every user needs a name of its own", help);
+        }
+    }
+    if user.as_ref().is_some_and(|u| !is_prepared_localpart(&u.expand(0))) {
+        let help = Some("servers map or refuse the rest (RFC 7622 §3.3)".to_owned());
+        let what = "user names hold lower-case letters, digits and none of \"&'/:<>@ or spaces";
+        faults.add(fields.value_span("account"), what, help);
+    }
+    let default = |text| Pattern::parse(text).expect("a pattern of ours");
+    let create_default = if embedded { Create::Provision } else { Create::Existing };
+    let values = [Create::Provision, Create::Register, Create::Existing];
+    let create = fields.word("create", CREATE, &values, faults).unwrap_or(create_default);
+    if create == Create::Provision && !embedded {
+        let help = Some("use `existing`, or `register` to have them registered".to_owned());
+        faults.add(fields.value_span("create"), "only the embedded server can be provisioned", help);
+    }
+    let roster = fields.get("roster").and_then(|v| roster(v, count, faults));
+    let auth = fields.word("auth", AUTH, &MECHANISMS, faults).unwrap_or(Mechanism::ScramSha256);
+    if auth == Mechanism::Anonymous && roster.is_some() {
+        faults.add(fields.key_span("roster"), "users without accounts (ANONYMOUS) have no rosters", None);
+    }
+    Some(UsersSpec {
+        user: user.unwrap_or_else(|| default("u{n:06}")),
+        // One password for all: its salted form is computed once and does not slow the login down.
+        password: password.unwrap_or_else(|| default("xmpp-bench")),
+        resource: fields.parsed("resource", faults, Pattern::parse),
+        create,
+        auth,
+        roster,
+        count: u32::try_from(count?).expect("at most USERS_MAX"),
+    })
+}
+
+/// Whether a server keeps this localpart as it is: ids of users are read back from the addresses it sends.
+fn is_prepared_localpart(text: &str) -> bool {
+    !text.is_empty()
+        && text.bytes().all(|b| b.is_ascii_graphic() && !b.is_ascii_uppercase() && !b"\"&'/:<>@".contains(&b))
+}
+
+const ROSTER: Words = Words { known: &["graph", "contacts"], later: &["file"] };
+const GRAPH: Words = Words { known: &["ring", "random", "small-world"], later: &["zipf", "file"] };
+
+fn roster<'t>(
+    value: &'t Spanned<DeValue<'t>>,
+    count: Option<u64>,
+    faults: &mut Faults<'_>,
+) -> Option<RosterSpec> {
+    let fields = Fields::open(value, "`roster`", ROSTER, faults)?;
+    fields.require("graph", "\"small-world\"", faults);
+    fields.require("contacts", "20", faults);
+    let graph = fields.word("graph", GRAPH, &[Graph::Ring, Graph::Random, Graph::SmallWorld], faults);
+    let contacts = fields.integer("contacts", 0..=ROSTER_ITEMS_MAX as u64, faults);
+    if let (Some(count), Some(contacts)) = (count, contacts)
+        && contacts >= count
+    {
+        let what = format!("{contacts} contacts each need at least {} users, not {count}", contacts + 1);
+        faults.add(fields.value_span("contacts"), what, None);
+    }
+    let (graph, contacts) = (graph?, u32::try_from(contacts?).expect("at most ROSTER_ITEMS_MAX"));
+    if contacts % 2 == 1 && graph != Graph::Random {
+        let what = "`contacts` must be even: half of them stand on each side in the ring";
+        faults.add(fields.value_span("contacts"), what, None);
+    }
+    Some(RosterSpec { graph, contacts })
+}
+
+const SLO: Words = Words { known: &["phase", "metric", "max", "min"], later: &["class", "abort"] };
+
+fn slos(root: &Fields<'_>, phases: &[Phase], faults: &mut Faults<'_>) -> Option<Vec<Slo>> {
+    if root.get("slo").is_none() {
+        return Some(Vec::new());
+    }
+    let values = root.array("slo", faults)?;
+    let slos: Vec<Slo> = values.iter().filter_map(|v| slo(v, phases, faults)).collect();
+    Some(slos)
+}
+
+fn slo<'t>(value: &'t Spanned<DeValue<'t>>, phases: &[Phase], faults: &mut Faults<'_>) -> Option<Slo> {
+    let fields = Fields::open(value, "`slo`", SLO, faults)?;
+    fields.require("metric", "\"chat.response.p99\"", faults);
+    let phase = fields.text("phase", faults);
+    let named = phase.and_then(|name| phases.iter().find(|p| p.name == name));
+    if let (Some(name), None) = (phase, named) {
+        let help = suggest(name, phases.iter().map(|p| p.name.as_str()));
+        faults.add(fields.value_span("phase"), format!("no phase is named `{name}`"), help);
+    }
+    if named.is_some_and(|p| !p.measure) {
+        let help = Some("leave `measure = false` away there".to_owned());
+        faults.add(fields.value_span("phase"), "this phase is not measured", help);
+    }
+    let metric = match Metric::parse(fields.text("metric", faults)?) {
+        Ok(metric) => metric,
+        Err(error) => {
+            let help = match &error.nearest {
+                Some(nearest) => format!("did you mean `{nearest}`?"),
+                None => "such as chat.response.p99, presence.missing, achieved_ratio".to_owned(),
+            };
+            faults.add(fields.value_span("metric"), error.to_string(), Some(help));
+            return None;
+        }
+    };
+    let considered = phases.iter().filter(|p| phase.is_none_or(|name| p.name == name) && p.measure);
+    if let Some(missing) = lacks_action(&metric, considered) {
+        faults.add(fields.value_span("metric"), missing, None);
+    }
+    let bound = bound(&fields, &metric, faults)?;
+    Some(Slo { phase: phase.map(str::to_owned), metric, bound })
+}
+
+/// What the phases lack for the metric to have a value.
+fn lacks_action<'p>(metric: &Metric, phases: impl Iterator<Item = &'p Phase>) -> Option<String> {
+    let wanted = metric.action();
+    let any = phases.into_iter().any(|phase| match (&phase.kind, wanted) {
+        (PhaseKind::Login(_), Some(action)) => action == "login",
+        (PhaseKind::Login(_), None) => false,
+        (PhaseKind::Load { actions, .. }, None) => actions.iter().any(|a| a.rate.is_some()),
+        (PhaseKind::Load { actions, .. }, Some(action)) => {
+            actions.iter().any(|a| a.action.as_str() == action)
+        }
+    });
+    (!any).then(|| match wanted {
+        Some(action) => format!("`{}`: no measured phase here does `{action}`", metric.name()),
+        None => format!("`{}`: no measured phase here does anything", metric.name()),
+    })
+}
+
+fn bound(fields: &Fields<'_>, metric: &Metric, faults: &mut Faults<'_>) -> Option<Bound> {
+    let (max, min) = (fields.get("max"), fields.get("min"));
+    if max.is_some() == min.is_some() {
+        faults.add(fields.span(), "an SLO has either `max` or `min`", None);
+        return None;
+    }
+    match (metric.unit(), max) {
+        (Unit::Duration, Some(_)) => {
+            let max = fields.parsed("max", faults, units::duration)?;
+            Some(Bound::MaxNs(u64::try_from(max.as_nanos()).expect("at most 1e18 ns")))
+        }
+        (Unit::Duration, None) => {
+            faults.add(fields.key_span("min"), "a latency has a `max`, not a `min`", None);
+            None
+        }
+        (Unit::Number, Some(_)) => number(fields, "max", faults).map(Bound::Max),
+        (Unit::Number, None) => number(fields, "min", faults).map(Bound::Min),
+    }
+}
+
+/// A number that is not negative, whole or not.
+fn number(fields: &Fields<'_>, key: &str, faults: &mut Faults<'_>) -> Option<f64> {
+    let value = fields.get(key)?;
+    let parsed: Option<f64> = match value.get_ref() {
+        DeValue::Integer(i) => i64::from_str_radix(i.as_str(), i.radix()).ok().map(|i| i as f64),
+        DeValue::Float(f) => f.as_str().parse().ok(),
+        DeValue::String(_)
+        | DeValue::Boolean(_)
+        | DeValue::Datetime(_)
+        | DeValue::Array(_)
+        | DeValue::Table(_) => None,
+    };
+    let parsed = parsed.filter(|n| n.is_finite() && *n >= 0.0);
+    if parsed.is_none() {
+        let span: Range<usize> = value.span();
+        faults.add(span, format!("`{key}` of this metric must be a number such as 0 or 0.99"), None);
+    }
+    parsed
+}

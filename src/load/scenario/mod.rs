@@ -1,0 +1,277 @@
+//! The scenario file: what is to be done, typed.
+//!
+//! Nothing is run here. The grammar is DESIGN's: unknown words are errors with a place and a suggestion, words that
+//! are known and not built yet say so. Randomness comes from [`Scenario::seed`] alone.
+
+mod document;
+mod error;
+mod fields;
+mod pattern;
+mod phases;
+mod set;
+#[cfg(test)]
+mod tests;
+mod units;
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+pub use error::ScenarioError;
+pub use pattern::Pattern;
+
+use crate::metrics::Slo;
+use crate::stream::Mechanism;
+
+/// A scenario file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scenario {
+    /// Its name.
+    pub name: String,
+    /// Source of all randomness of the run.
+    pub seed: u64,
+    /// What is driven.
+    pub target: TargetSpec,
+    /// Who drives it.
+    pub users: UsersSpec,
+    /// What is done, in order; the first one logs the users in.
+    pub phases: Vec<Phase>,
+    /// What must hold.
+    pub slos: Vec<Slo>,
+    /// The text as run: `--set` applied.
+    pub text: String,
+}
+
+/// What is driven.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TargetSpec {
+    /// `embedded` or a URL, not interpreted here.
+    pub server: String,
+    /// Line and column of `server` in [`Scenario::text`], from 1.
+    pub server_place: (usize, usize),
+    /// XMPP domain of the accounts.
+    pub domain: String,
+    /// Local addresses to connect from; the kernel's choice when empty.
+    pub source_ips: Vec<IpAddr>,
+}
+
+/// Where the accounts come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Create {
+    /// The embedded router is given them.
+    Provision,
+    /// Registered in-band before login (XEP-0077).
+    Register,
+    /// They are there.
+    Existing,
+}
+
+/// Who drives the target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsersSpec {
+    /// How many.
+    pub count: u32,
+    /// Localpart of user n.
+    pub user: Pattern,
+    /// Password of user n.
+    pub password: Pattern,
+    /// Resource of user n; the server's choice without.
+    pub resource: Option<Pattern>,
+    /// Where the accounts come from.
+    pub create: Create,
+    /// How they log in.
+    pub auth: Mechanism,
+    /// Who is whose contact; without, what the server's rosters say.
+    pub roster: Option<RosterSpec>,
+}
+
+impl UsersSpec {
+    /// Localpart of user `n`, counted from 0.
+    #[must_use]
+    pub fn username(&self, n: usize) -> String {
+        self.user.expand(n)
+    }
+
+    /// Password of user `n`.
+    #[must_use]
+    pub fn password(&self, n: usize) -> String {
+        self.password.expand(n)
+    }
+
+    /// Resource of user `n`.
+    #[must_use]
+    pub fn resource(&self, n: usize) -> Option<String> {
+        self.resource.as_ref().map(|p| p.expand(n))
+    }
+}
+
+/// Shape of the roster graph.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Graph {
+    /// Everybody has the nearest users by number.
+    Ring,
+    /// Everybody has users chosen at random.
+    Random,
+    /// A ring with every tenth edge rewired (Watts and Strogatz, 1998).
+    SmallWorld,
+}
+
+/// Who is whose contact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RosterSpec {
+    /// Shape.
+    pub graph: Graph,
+    /// Contacts per user; exact in a ring, the mean otherwise.
+    pub contacts: u32,
+}
+
+/// How intended starts are spread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Shape {
+    /// Evenly.
+    #[default]
+    Constant,
+    /// As a Poisson process: independent, exponential gaps.
+    Poisson,
+}
+
+/// Operations per second; positive and finite.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rate(pub f64);
+
+/// When the users log in.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Arrival {
+    /// Logins per second; everybody at once without.
+    pub rate: Option<Rate>,
+    /// How they are spread.
+    pub shape: Shape,
+    /// When everybody must be ready, from the phase's start.
+    pub timeout: Duration,
+}
+
+/// What a phase does.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PhaseKind {
+    /// Users log in until all are ready.
+    Login(Arrival),
+    /// Users act.
+    Load {
+        /// How long operations are started.
+        duration: Duration,
+        /// Which.
+        actions: Vec<ActionSpec>,
+    },
+}
+
+/// One phase.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Phase {
+    /// Its name, unique.
+    pub name: String,
+    /// Whether it is judged.
+    pub measure: bool,
+    /// How long unanswered operations are waited for behind it.
+    pub drain: Duration,
+    /// What it does.
+    pub kind: PhaseKind,
+}
+
+/// What an action does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Action {
+    /// A message to another user, until it arrives there.
+    Chat,
+    /// A presence change, until all required recipients have it.
+    Presence,
+    /// An IQ ping to the server (XEP-0199), until it is answered.
+    Ping,
+    /// Nothing.
+    Idle,
+}
+
+impl Action {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Chat, Self::Presence, Self::Ping, Self::Idle];
+
+    /// Its word in the file.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Chat => "chat",
+            Self::Presence => "presence",
+            Self::Ping => "ping",
+            Self::Idle => "idle",
+        }
+    }
+}
+
+/// Who gets a chat message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recipients {
+    /// A contact that is ready.
+    Contact,
+    /// Any user that is ready.
+    Online,
+}
+
+/// Availability (RFC 6121 §4.7.2.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Show {
+    /// Plain available: no `<show/>`.
+    Available,
+    /// `away`
+    Away,
+    /// `chat`
+    Chat,
+    /// `dnd`
+    Dnd,
+    /// `xa`
+    Xa,
+}
+
+/// One action of a phase.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ActionSpec {
+    /// What.
+    pub action: Action,
+    /// How often, over all users; `None` for `idle`.
+    pub rate: Option<Rate>,
+    /// How starts are spread.
+    pub shape: Shape,
+    /// Bytes of a message's body.
+    pub size_bytes: u32,
+    /// Who gets it.
+    pub to: Recipients,
+    /// Availabilities to go through in turn.
+    pub show: Vec<Show>,
+}
+
+impl Scenario {
+    /// Reads a scenario file.
+    ///
+    /// # Errors
+    /// All faults that were found, in the order of the text.
+    pub fn parse(text: &str) -> Result<Self, Vec<ScenarioError>> {
+        Self::parse_with(text, &[])
+    }
+
+    /// Reads a scenario file and replaces values first: each pair is a dotted path (`users.count`,
+    /// `phase.steady.duration`) and a value in TOML, or text when it is no TOML.
+    ///
+    /// # Errors
+    /// All faults that were found, in the order of the text; one that a pair caused names its path.
+    pub fn parse_with(text: &str, sets: &[(String, String)]) -> Result<Self, Vec<ScenarioError>> {
+        let (text, edits) = set::apply(text, sets).map_err(|e| vec![e])?;
+        let root = set::parse(&text).map_err(|e| vec![e])?;
+        let mut faults = fields::Faults::new(&text, &edits);
+        let scenario = document::scenario(&root, &text, &mut faults);
+        let faults = faults.into_sorted();
+        match scenario {
+            Some(scenario) if faults.is_empty() => Ok(scenario),
+            _ => {
+                assert!(!faults.is_empty(), "a scenario that cannot be read has a fault with a place");
+                Err(faults)
+            }
+        }
+    }
+}

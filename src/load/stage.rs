@@ -1,0 +1,397 @@
+//! What a run does when: register, log in, one phase after the other with its drain, log out.
+//!
+//! Starts come from [`super::schedule`] and are pure functions of the seed; a late call of [`LoadWorld::advance`]
+//! starts late what was due and moves nothing.
+
+use std::time::Duration;
+
+use super::audience::Audience;
+use super::journal::Kind;
+use super::random::{Purpose, Random};
+use super::scenario::{Action, Arrival, Create, Phase, PhaseKind, Recipients};
+use super::schedule::Schedule;
+use super::world::LoadWorld;
+use super::{ActionProgress, Snapshot, Task, VirtualUser};
+use crate::engine::Effects;
+use crate::limits::{ERRANDS_AT_ONCE_MAX, LOGOUT_MAX, STARTS_PER_DEADLINE_MAX};
+use crate::metrics::{ActionRecord, Failure, PhaseRecord};
+use crate::time::Nanos;
+
+/// How often progress is shown.
+const MONITOR_EVERY: Duration = Duration::from_millis(250);
+
+/// Where a run stands.
+#[derive(Debug)]
+pub(super) enum Stage {
+    /// Nothing has happened.
+    Begin,
+    /// Users are sent on an errand before the first phase, a few at a time; `next` of `last` is the next one.
+    Prepare { errand: Errand, next: u32, last: u32, active: u32 },
+    /// Users log in.
+    Login { arrivals: Arrivals, next: u32, timeout: Nanos },
+    /// Operations are started.
+    Load { end: Nanos, actions: Vec<Running> },
+    /// Operations are waited for.
+    Drain { until: Nanos },
+    /// Users log out.
+    Logout { until: Nanos },
+    /// Nothing more will happen.
+    Over,
+}
+
+/// What users are sent for before the first phase.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Errand {
+    /// To make their accounts.
+    Register,
+    /// To log in once: the salted passwords are then known.
+    Rehearse,
+}
+
+/// When users arrive.
+#[derive(Debug)]
+pub(super) enum Arrivals {
+    /// All at this time.
+    Once(Nanos),
+    /// One by one.
+    Spread(Box<Schedule>),
+}
+
+/// An action under way.
+#[derive(Debug)]
+pub(super) struct Running {
+    action: Action,
+    to: Recipients,
+    /// Index of its record.
+    record: u16,
+    schedule: Schedule,
+    choice: Random,
+    /// Operations begun.
+    k: u64,
+}
+
+impl LoadWorld {
+    /// When [`Self::advance`] has something to do.
+    pub(super) fn stage_deadline(&self) -> Option<Nanos> {
+        match &self.stage {
+            Stage::Begin => Some(Nanos::ZERO),
+            Stage::Prepare { next, last, active, .. } => {
+                let can_start = next < last && *active < ERRANDS_AT_ONCE_MAX;
+                let is_over = next == last && *active == 0;
+                Some(if can_start || is_over { Nanos::ZERO } else { Nanos::MAX })
+            }
+            Stage::Login { .. } if self.everybody_is_ready() => Some(Nanos::ZERO),
+            Stage::Login { arrivals, next, timeout } => {
+                let arrival = match arrivals {
+                    Arrivals::Once(at) => Some(*at),
+                    Arrivals::Spread(schedule) => schedule.next(),
+                };
+                let arrival = arrival.filter(|_| *next < self.users.count());
+                Some(arrival.unwrap_or(Nanos::MAX).min(*timeout))
+            }
+            Stage::Load { end, actions } => {
+                Some(actions.iter().filter_map(|a| a.schedule.next()).min().unwrap_or(*end))
+            }
+            Stage::Drain { .. } if self.journal.open() == 0 => Some(Nanos::ZERO),
+            Stage::Drain { until } | Stage::Logout { until } => Some(*until),
+            Stage::Over => None,
+        }
+    }
+
+    /// Does what is due at `now`.
+    pub(super) fn advance(&mut self, now: Nanos, effects: &mut Effects<VirtualUser>) {
+        match &self.stage {
+            Stage::Begin => self.begin(now),
+            Stage::Prepare { .. } => self.prepare_some(now, effects),
+            Stage::Login { .. } => self.log_in_due(now, effects),
+            Stage::Load { .. } => self.start_due(now, effects),
+            Stage::Drain { until } => {
+                if self.journal.open() == 0 || now >= *until {
+                    self.journal.give_up(now, &self.users);
+                    if let Some(phase) = self.journal.phase_mut() {
+                        phase.drained = Some(now);
+                    }
+                    self.begin_next_phase(now, effects);
+                }
+            }
+            Stage::Logout { until } => {
+                if now >= *until {
+                    self.stage = Stage::Over;
+                }
+            }
+            Stage::Over => {}
+        }
+    }
+
+    fn everybody_is_ready(&self) -> bool {
+        self.users.ready_count() == self.users.count()
+    }
+
+    fn begin(&mut self, now: Nanos) {
+        self.tally.begin = now;
+        match self.plan.scenario.users.create {
+            Create::Register => self.send_on(Errand::Register, self.users.count()),
+            Create::Provision | Create::Existing => self.send_on(Errand::Rehearse, self.rehearsals()),
+        }
+    }
+
+    fn send_on(&mut self, errand: Errand, last: u32) {
+        self.stage = Stage::Prepare { errand, next: 0, last, active: 0 };
+    }
+
+    fn prepare_some(&mut self, now: Nanos, effects: &mut Effects<VirtualUser>) {
+        let Stage::Prepare { errand, next, last, active } = &mut self.stage else { return };
+        let (errand, first) = (*errand, *next);
+        *next = first.saturating_add(ERRANDS_AT_ONCE_MAX - *active).min(*last);
+        *active += *next - first;
+        let (behind, is_over) = (*next, *active == 0);
+        for user in first..behind {
+            let handler = match errand {
+                Errand::Register => VirtualUser::registering(user),
+                Errand::Rehearse => VirtualUser::rehearsing(user, self.negotiation(user)),
+            };
+            self.connect(handler, effects);
+        }
+        match errand {
+            Errand::Register if is_over => self.send_on(Errand::Rehearse, self.rehearsals()),
+            Errand::Rehearse if is_over => self.begin_login(now),
+            Errand::Register | Errand::Rehearse => {}
+        }
+    }
+
+    fn phase_spec(&self, index: usize) -> Option<&Phase> {
+        self.plan.scenario.phases.get(index)
+    }
+
+    fn begin_login(&mut self, now: Nanos) {
+        let seed = self.plan.scenario.seed;
+        let phase = self.phase_spec(0).expect("a scenario has a first phase");
+        let PhaseKind::Login(Arrival { rate, shape, timeout }) = phase.kind else {
+            unreachable!("the first phase logs in");
+        };
+        let arrivals = match rate {
+            Some(rate) => {
+                let schedule = Schedule::new(now, Nanos::MAX, rate, shape, seed, Purpose::Arrival);
+                Arrivals::Spread(Box::new(schedule))
+            }
+            None => Arrivals::Once(now),
+        };
+        let record = new_phase(phase, now, timeout, Vec::new());
+        self.journal.begin_phase(record);
+        self.stage = Stage::Login { arrivals, next: 0, timeout: now + timeout };
+    }
+
+    fn log_in_due(&mut self, now: Nanos, effects: &mut Effects<VirtualUser>) {
+        if self.everybody_is_ready() {
+            if let Some(phase) = self.journal.phase_mut() {
+                (phase.end, phase.drained) = (Some(now), Some(now));
+            }
+            if self.has_other_rosters() {
+                // Presence would go to others than the scenario says: nothing behind this is worth its time.
+                return self.begin_logout(now, effects);
+            }
+            return self.begin_next_phase(now, effects);
+        }
+        let count = self.users.count();
+        for _ in 0..STARTS_PER_DEADLINE_MAX {
+            let Stage::Login { arrivals, next, timeout } = &mut self.stage else { return };
+            if now >= *timeout {
+                return self.login_timed_out(now, effects);
+            }
+            let due = match arrivals {
+                Arrivals::Once(at) => Some(*at),
+                Arrivals::Spread(schedule) => schedule.take_due(now),
+            };
+            let Some(intended) = due.filter(|_| *next < count) else { return };
+            let user = *next;
+            *next += 1;
+            let handler = VirtualUser::logging_in(user, self.negotiation(user), intended, now);
+            self.connect(handler, effects);
+        }
+    }
+
+    fn login_timed_out(&mut self, now: Nanos, effects: &mut Effects<VirtualUser>) {
+        let (ready, count) = (self.users.ready_count(), self.users.count());
+        let first = (0..count).find(|user| !self.users.is_ready(*user)).unwrap_or(0);
+        let first = self.username(first);
+        let what =
+            format!("{ready} of {count} users were ready in time; the first one that was not is {first}");
+        self.tally.error("login timed out", &what, now);
+        self.login.failed += u64::from(count - ready);
+        self.fail(Failure::TargetUnreachable(what), now, effects);
+    }
+
+    /// Goes to the phase behind the last one that was begun, or to the end.
+    fn begin_next_phase(&mut self, now: Nanos, effects: &mut Effects<VirtualUser>) {
+        let index = self.journal.phases().len();
+        let seed = self.plan.scenario.seed;
+        let Some(phase) = self.phase_spec(index) else { return self.begin_logout(now, effects) };
+        let PhaseKind::Load { duration, .. } = &phase.kind else {
+            unreachable!("only the first phase logs in");
+        };
+        let (duration, end) = (*duration, now + *duration);
+        let phase_number = u32::try_from(index).expect("at most PHASES_MAX");
+        let (mut actions, mut records) = (Vec::new(), Vec::new());
+        for (record, (spec, rate)) in (0u16..).zip(phase.timed_actions()) {
+            // By the action's kind and not its place: another action in the file does not shift this one's numbers.
+            let kind = spec.action as u32;
+            let starts = Purpose::Starts(phase_number, kind);
+            actions.push(Running {
+                action: spec.action,
+                to: spec.to,
+                record,
+                schedule: Schedule::new(now, end, rate, spec.shape, seed, starts),
+                choice: Random::new(seed, Purpose::Choice(phase_number, kind)),
+                k: 0,
+            });
+            let fan_out = spec.action == Action::Presence;
+            records.push(ActionRecord::new(spec.action.as_str(), rate.0, fan_out, now));
+        }
+        let record = new_phase(phase, now, duration, records);
+        self.journal.begin_phase(record);
+        self.stage = Stage::Load { end, actions };
+    }
+
+    /// Starts the operations that are due, as many as one call may.
+    fn start_due(&mut self, now: Nanos, effects: &mut Effects<VirtualUser>) {
+        let Stage::Load { end, actions } = &mut self.stage else { return };
+        let (end, mut actions) = (*end, std::mem::take(actions));
+        let mut budget = STARTS_PER_DEADLINE_MAX;
+        for running in &mut actions {
+            while budget > 0
+                && let Some(intended) = running.schedule.take_due(now)
+            {
+                budget -= 1;
+                self.start(running, intended, now, effects);
+            }
+        }
+        let is_over = now >= end && actions.iter().all(|a| a.schedule.next().is_none());
+        if !is_over {
+            self.stage = Stage::Load { end, actions };
+            return;
+        }
+        let drain = self.phase_spec(self.journal.phases().len() - 1).map_or(Duration::ZERO, |p| p.drain);
+        if let Some(phase) = self.journal.phase_mut() {
+            phase.end = Some(end);
+        }
+        self.stage = Stage::Drain { until: now + drain };
+    }
+
+    fn start(
+        &mut self,
+        running: &mut Running,
+        intended: Nanos,
+        now: Nanos,
+        effects: &mut Effects<VirtualUser>,
+    ) {
+        let k = running.k;
+        running.k += 1;
+        // As many lots for every operation: who happens to be away does not shift what follows.
+        let lots = (running.choice.below(self.users.count()), running.choice.below(u32::MAX));
+        let record = usize::from(running.record);
+        let chosen = self.choose(running, lots);
+        let Some(phase) = self.journal.phase_mut() else { return };
+        phase.actions[record].intended(intended);
+        let Some((user, kind)) = chosen else {
+            phase.actions[record].counts.unsent += 1;
+            return;
+        };
+        let seq = self.journal.begin((running.record, k, intended), user, kind, now, &self.users);
+        if let Some(conn) = self.users.get(user).conn {
+            effects.task(conn, Task::Start(seq));
+        }
+    }
+
+    /// Who carries it out, and what is then waited for. `None`: nobody is there who could.
+    fn choose(&self, running: &Running, (lot, other_lot): (u32, u32)) -> Option<(u32, Kind)> {
+        let users = &self.users;
+        let ready = users.ready_count();
+        if ready == 0 {
+            return None;
+        }
+        let user = if users.is_ready(lot) { lot } else { users.ready_at(lot % ready) };
+        let contacts = &users.get(user).contacts;
+        let kind = match running.action {
+            Action::Ping => Kind::Ping,
+            Action::Presence => Kind::Presence(Audience::new(contacts.len() + 1, |place| {
+                contacts.get(place).is_none_or(|contact| users.is_ready(*contact))
+            })),
+            Action::Chat => {
+                let contact = (running.to == Recipients::Contact).then(|| {
+                    let first = other_lot as usize % contacts.len().max(1);
+                    let turned = contacts.iter().cycle().skip(first).take(contacts.len());
+                    turned.copied().find(|contact| users.is_ready(*contact))
+                });
+                let anybody =
+                    || (0..2).map(|i| users.ready_at((other_lot % ready + i) % ready)).find(|u| *u != user);
+                Kind::Chat { to: contact.flatten().or_else(anybody)? }
+            }
+            Action::Idle => unreachable!("idle has no operations"),
+        };
+        Some((user, kind))
+    }
+
+    /// Everybody logs out (RFC 6121 §4.5.2, RFC 6120 §4.4); what is under way stays as it is.
+    pub(super) fn begin_logout(&mut self, now: Nanos, effects: &mut Effects<VirtualUser>) {
+        self.stage = Stage::Logout { until: now + LOGOUT_MAX };
+        for conn in self.users.connections() {
+            effects.task(conn, Task::Logout);
+        }
+        // The last word on the numbers.
+        self.monitor_at = now;
+    }
+
+    /// Shows progress.
+    pub(super) fn write_monitor(&mut self, now: Nanos) {
+        self.monitor_at = now + MONITOR_EVERY;
+        let mut snapshot = Snapshot {
+            draining: matches!(self.stage, Stage::Drain { .. }),
+            users_ready: u64::from(self.users.ready_count()),
+            users_target: u64::from(self.users.count()),
+            login_failures: self.login.failed,
+            first_error: self.tally.first_error(),
+            ..Snapshot::default()
+        };
+        let all = self.journal.phases().iter().flat_map(|p| &p.actions);
+        for counts in all.map(|a| &a.counts) {
+            snapshot.lost += counts.lost + counts.missing;
+            snapshot.timed_out += counts.timed_out;
+        }
+        if let Some(phase) = self.journal.phase() {
+            snapshot.phase.clone_from(&phase.name);
+            snapshot.elapsed_ns = now.since(phase.begin);
+            snapshot.planned_ns = phase.planned_ns;
+            snapshot.actions = phase.actions.iter().map(progress).collect();
+        }
+        match self.stage {
+            Stage::Logout { .. } | Stage::Over => snapshot.phase = "logout".to_owned(),
+            Stage::Prepare { .. } => snapshot.phase = "set-up".to_owned(),
+            Stage::Begin | Stage::Login { .. } | Stage::Load { .. } | Stage::Drain { .. } => {}
+        }
+        self.plan.monitor.write(snapshot);
+    }
+}
+
+fn new_phase(spec: &Phase, begin: Nanos, planned: Duration, actions: Vec<ActionRecord>) -> PhaseRecord {
+    PhaseRecord {
+        name: spec.name.clone(),
+        measured: spec.measure,
+        begin,
+        planned_ns: u64::try_from(planned.as_nanos()).expect("at most PHASE_DURATION_MAX"),
+        end: None,
+        drained: None,
+        actions,
+    }
+}
+
+fn progress(record: &ActionRecord) -> ActionProgress {
+    let quantile = |q| record.headline().quantile(q).map(|value| value.ns);
+    ActionProgress {
+        action: record.name().to_owned(),
+        intended: record.counts.intended,
+        sent: record.counts.sent,
+        done: record.counts.done,
+        p50_ns: quantile(0.5),
+        p99_ns: quantile(0.99),
+    }
+}

@@ -1,0 +1,72 @@
+//! What synthetic clients write, byte by byte. It decides nothing.
+
+use super::ids::{Run, StanzaId};
+use super::scenario::Show;
+use crate::xml::escape_attr_into;
+
+/// XMPP ping (XEP-0199).
+pub(super) const NS_PING: &str = "urn:xmpp:ping";
+/// Rosters (RFC 6121 §2).
+pub(super) const NS_ROSTER: &str = "jabber:iq:roster";
+/// Service discovery (XEP-0030).
+pub(super) const NS_DISCO_INFO: &str = "http://jabber.org/protocol/disco#info";
+/// Delayed delivery (XEP-0203).
+pub(super) const NS_DELAY: &str = "urn:xmpp:delay";
+
+/// The end of our stream.
+pub(super) const CLOSE: &[u8] = b"</stream:stream>";
+
+/// Roster get, then initial presence (RFC 6121 §2.2 asks for this order; neither waits for the other).
+pub(super) fn join(run: &Run, user: u32, out: &mut Vec<u8>) {
+    let id = StanzaId { user, seq: 0 };
+    out.extend_from_slice(b"<iq type='get' id='");
+    run.write(id, out);
+    out.extend_from_slice(b"'><query xmlns='jabber:iq:roster'/></iq><presence id='");
+    run.write(id, out);
+    out.extend_from_slice(b"'/>");
+}
+
+/// Unavailable presence and the end of our stream (RFC 6121 §4.5.2, RFC 6120 §4.4).
+pub(super) fn leave(out: &mut Vec<u8>) {
+    out.extend_from_slice(b"<presence type='unavailable'/>");
+    out.extend_from_slice(CLOSE);
+}
+
+/// A chat message of `body` bytes, which need no escaping.
+pub(super) fn chat(run: &Run, id: StanzaId, to: &str, body: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(b"<message type='chat' to='");
+    escape_attr_into(to, out);
+    out.extend_from_slice(b"' id='");
+    run.write(id, out);
+    out.extend_from_slice(b"'><body>");
+    out.extend_from_slice(body);
+    out.extend_from_slice(b"</body></message>");
+}
+
+/// A presence change.
+pub(super) fn presence(run: &Run, id: StanzaId, show: Show, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"<presence id='");
+    run.write(id, out);
+    let show: &[u8] = match show {
+        Show::Available => b"'/>",
+        Show::Away => b"'><show>away</show></presence>",
+        Show::Chat => b"'><show>chat</show></presence>",
+        Show::Dnd => b"'><show>dnd</show></presence>",
+        Show::Xa => b"'><show>xa</show></presence>",
+    };
+    out.extend_from_slice(show);
+}
+
+/// A ping to the server.
+pub(super) fn ping(run: &Run, id: StanzaId, domain: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"<iq type='get' to='");
+    escape_attr_into(domain, out);
+    out.extend_from_slice(b"' id='");
+    run.write(id, out);
+    out.extend_from_slice(b"'><ping xmlns='urn:xmpp:ping'/></iq>");
+}
+
+/// Payload of the answer to a disco#info query: the least that a client says of itself (XEP-0030 §3.1).
+pub(super) const DISCO_INFO: &[u8] = b"<query xmlns='http://jabber.org/protocol/disco#info'>\
+<identity category='client' type='bot' name='xmpp-bench'/>\
+<feature var='http://jabber.org/protocol/disco#info'/><feature var='urn:xmpp:ping'/></query></iq>";

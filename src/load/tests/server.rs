@@ -1,0 +1,248 @@
+//! A server of a hundred lines, with bad habits on request. It shares no code with the router.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use rand_chacha::ChaCha12Rng;
+use rand_core::SeedableRng as _;
+
+use crate::limits::FRAMER_AFTER_AUTH;
+use crate::stanza::{Head, Jid, Kind, NS_CLIENT, StanzaType};
+use crate::stream::{
+    Account, BindAnswer, Credentials, Mechanism, ServerNegotiation, ServerSettings, ServerStep,
+};
+use crate::xml::{Element, Frame, Framer, Node};
+
+/// What the server does wrong.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Habits {
+    /// Every so many messages one is dropped.
+    pub(super) drops_message: Option<u32>,
+    /// Every so many messages one is sent twice.
+    pub(super) doubles_message: Option<u32>,
+    /// Every so many presence changes one does not reach its first contact.
+    pub(super) forgets_contact: Option<u32>,
+    /// Presence goes to everybody, contact or not.
+    pub(super) shouts: bool,
+    /// Own presence is not reflected to its sender.
+    pub(super) hides_reflection: bool,
+    /// Passwords are wrong for this user.
+    pub(super) refuses: Option<String>,
+    /// Once this many messages were seen, their sender's stream ends with an error.
+    pub(super) kills_at_message: Option<u32>,
+    /// Registration is offered, and answered with a result or this error.
+    pub(super) registers: Option<Option<&'static str>>,
+}
+
+#[derive(Debug)]
+struct Peer {
+    framer: Framer,
+    negotiation: ServerNegotiation,
+    unread: BytesMut,
+    jid: Option<Jid>,
+    out: Vec<u8>,
+}
+
+#[derive(Debug)]
+pub(super) struct Server {
+    settings: Arc<ServerSettings>,
+    credentials: Arc<Credentials>,
+    rng: ChaCha12Rng,
+    peers: BTreeMap<u32, Peer>,
+    contacts: Vec<Vec<u32>>,
+    habits: Habits,
+    messages: u32,
+    changes: u32,
+    pub(super) registered: Vec<String>,
+}
+
+fn is_due(every: Option<u32>, count: u32) -> bool {
+    every.is_some_and(|every| count.is_multiple_of(every))
+}
+
+impl Server {
+    pub(super) fn new(contacts: Vec<Vec<u32>>, habits: Habits) -> Self {
+        let mechanisms = vec![Mechanism::ScramSha256, Mechanism::Plain];
+        let credentials = Credentials::derive("pw", &mechanisms, b"salt", 4096, &[7; 32]);
+        let settings = ServerSettings {
+            domain: "bench.local".to_owned(),
+            mechanisms,
+            process_secret: [7; 32],
+            plain_proofs: true,
+            extra_features: String::new(),
+        };
+        Self {
+            settings: Arc::new(settings),
+            credentials: Arc::new(credentials),
+            rng: ChaCha12Rng::seed_from_u64(1),
+            peers: BTreeMap::new(),
+            contacts,
+            habits,
+            messages: 0,
+            changes: 0,
+            registered: Vec::new(),
+        }
+    }
+
+    pub(super) fn accept(&mut self, peer: u32) {
+        let negotiation = ServerNegotiation::new(Arc::clone(&self.settings));
+        let framer = Framer::new(FRAMER_AFTER_AUTH);
+        let (unread, out) = (BytesMut::new(), Vec::new());
+        self.peers.insert(peer, Peer { framer, negotiation, unread, jid: None, out });
+    }
+
+    pub(super) fn gone(&mut self, peer: u32) {
+        self.peers.remove(&peer);
+    }
+
+    /// What every peer is to read now.
+    pub(super) fn take_output(&mut self) -> Vec<(u32, Vec<u8>)> {
+        let mut taken = Vec::new();
+        for (id, peer) in self.peers.iter_mut().filter(|(_, p)| !p.out.is_empty()) {
+            taken.push((*id, std::mem::take(&mut peer.out)));
+        }
+        taken
+    }
+
+    pub(super) fn tell_all(&mut self, text: &str) {
+        self.peers.values_mut().for_each(|p| p.out.extend_from_slice(text.as_bytes()));
+    }
+
+    pub(super) fn read(&mut self, id: u32, bytes: &[u8]) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        peer.unread.extend_from_slice(bytes);
+        while let Some(peer) = self.peers.get_mut(&id)
+            && let Some(frame) = peer.framer.next_frame(&mut peer.unread).expect("our clients write XML")
+        {
+            self.on_frame(id, frame);
+        }
+    }
+
+    fn on_frame(&mut self, id: u32, frame: Frame) {
+        let peer = self.peers.get_mut(&id).expect("a peer that writes");
+        if let Frame::Element(element) = &frame
+            && element.as_str().contains("jabber:iq:register")
+        {
+            let node = Node::parse(element, NS_CLIENT);
+            let query = node.child("query", "jabber:iq:register").expect("a registration");
+            self.registered.push(query.child("username", "jabber:iq:register").expect("a name").text());
+            let answer = match self.habits.registers.expect("it was offered") {
+                None => "<iq type='result' id='register'/>".to_owned(),
+                Some(condition) => format!(
+                    "<iq type='error' id='register'><error type='cancel'><{condition} \
+                     xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>"
+                ),
+            };
+            return peer.out.extend_from_slice(answer.as_bytes());
+        }
+        let mut step = peer.negotiation.handle_frame(frame, &mut peer.out, &mut self.rng);
+        if self.habits.registers.is_some() {
+            // The stream layer offers no registration: put it beside the mechanisms.
+            let out = String::from_utf8(std::mem::take(&mut peer.out)).expect("XML");
+            let feature = "<register xmlns='http://jabber.org/features/iq-register'/><mechanisms";
+            peer.out = out.replace("<mechanisms", feature).into_bytes();
+        }
+        loop {
+            let answer = match step.expect("our clients speak XMPP") {
+                ServerStep::Continue => return,
+                ServerStep::NeedAccount { username } => {
+                    let known = self.habits.refuses.as_ref() != Some(&username);
+                    let account =
+                        if known { Account::Known(Arc::clone(&self.credentials)) } else { Account::Unknown };
+                    peer.negotiation.handle_account(account, &mut peer.out, &mut self.rng)
+                }
+                ServerStep::Authenticated { .. } => return peer.framer.restart(),
+                ServerStep::Bind { .. } => {
+                    let account = peer.negotiation.account().expect("authenticated").clone();
+                    let jid = account.with_resource("r").expect("a resource");
+                    peer.jid = Some(jid.clone());
+                    peer.negotiation.handle_bind(BindAnswer::Bound(jid), &mut peer.out)
+                }
+                ServerStep::Element(element) => return self.on_element(id, &element),
+                ServerStep::Close => return peer.out.extend_from_slice(b"</stream:stream>"),
+            };
+            step = answer;
+        }
+    }
+
+    fn number(&self, id: u32) -> u32 {
+        let jid = self.peers[&id].jid.as_ref().expect("bound");
+        jid.as_ref().local().expect("an account")[1..].parse().expect("u{n}")
+    }
+
+    fn send_to_user(&mut self, number: u32, text: &str) {
+        let local = format!("u{number}");
+        let is_it = |p: &&mut Peer| p.jid.as_ref().is_some_and(|j| j.as_ref().local() == Some(&local));
+        if let Some(peer) = self.peers.values_mut().find(is_it) {
+            peer.out.extend_from_slice(text.as_bytes());
+        }
+    }
+
+    fn on_element(&mut self, id: u32, element: &Element) {
+        let Some(head) = Head::parse(element) else { return };
+        let from = self.peers[&id].jid.as_ref().expect("bound").to_string();
+        let text = element.as_str();
+        let stamped =
+            format!("{} from='{from}'{}", &text[..head.name_end as usize], &text[head.name_end as usize..]);
+        match head.kind {
+            Kind::Message => self.on_message(id, &text[head.to.expect("a recipient").range()], &stamped),
+            Kind::Presence => self.on_presence(id, head.stanza_type, head.id.is_some(), &stamped),
+            Kind::Iq if head.stanza_type == StanzaType::Get => self.on_iq(id, element),
+            Kind::Iq => {}
+        }
+    }
+
+    fn on_message(&mut self, id: u32, to: &str, stamped: &str) {
+        self.messages += 1;
+        if self.habits.kills_at_message == Some(self.messages) {
+            let peer = self.peers.get_mut(&id).expect("a sender");
+            return peer.out.extend_from_slice(
+                b"<stream:error><policy-violation xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>",
+            );
+        }
+        let to: u32 = to[1..to.find('@').expect("bare")].parse().expect("u{n}");
+        if is_due(self.habits.drops_message, self.messages) {
+            return;
+        }
+        self.send_to_user(to, stamped);
+        if is_due(self.habits.doubles_message, self.messages) {
+            self.send_to_user(to, stamped);
+        }
+    }
+
+    fn on_presence(&mut self, id: u32, stanza_type: StanzaType, has_id: bool, stamped: &str) {
+        let own = self.number(id);
+        let mut audience = self.contacts[own as usize].clone();
+        if self.habits.shouts {
+            audience = (0..u32::try_from(self.contacts.len()).expect("few")).filter(|u| *u != own).collect();
+        }
+        let is_change = stanza_type == StanzaType::None && has_id;
+        self.changes += u32::from(is_change);
+        if is_change && is_due(self.habits.forgets_contact, self.changes) {
+            audience.remove(0);
+        }
+        if !self.habits.hides_reflection {
+            audience.push(own);
+        }
+        audience.into_iter().for_each(|user| self.send_to_user(user, stamped));
+    }
+
+    fn on_iq(&mut self, id: u32, element: &Element) {
+        let node = Node::parse(element, NS_CLIENT);
+        let stanza_id = node.attr("id").expect("an id").to_owned();
+        let items: String = match node.child("query", "jabber:iq:roster") {
+            None => String::new(),
+            Some(_) => {
+                let contacts = &self.contacts[self.number(id) as usize];
+                let item = |u: &u32| format!("<item jid='u{u}@bench.local' subscription='both'/>");
+                format!(
+                    "<query xmlns='jabber:iq:roster'>{}</query>",
+                    contacts.iter().map(item).collect::<String>()
+                )
+            }
+        };
+        let peer = self.peers.get_mut(&id).expect("a peer that asks");
+        peer.out.extend_from_slice(format!("<iq type='result' id='{stanza_id}'>{items}</iq>").as_bytes());
+    }
+}

@@ -1,0 +1,292 @@
+//! One synthetic client: logs in, carries out what the schedule asks for, and behaves.
+//!
+//! It chooses nothing and measures nothing; it tells its [`LoadWorld`] what came and when. Idle, it owns no buffer
+//! and no negotiation state.
+
+mod answer;
+mod login;
+mod receive;
+
+use std::collections::VecDeque;
+
+use super::register::{Registered, Registration};
+use super::stanzas;
+use super::tally::ended_text;
+use super::world::LoadWorld;
+use crate::engine::{CloseReason, Cx, Ended, Handler, Stamp, Timer};
+use crate::limits::{FRAMER_CLIENT, FramerLimits, LOGOUT_ANSWER_MAX, NEGOTIATION_MAX};
+use crate::metrics::{Failure, LoginTimes};
+use crate::stanza::{Jid, NS_CLIENT, Stanza};
+use crate::stream::{Blame, ClientNegotiation, NS_STREAM, StreamCondition, StreamError};
+use crate::time::Nanos;
+use crate::xml::{Element, Frame, Node, XmlError};
+
+/// What the schedule asks of a user.
+#[derive(Debug)]
+pub enum Task {
+    /// Carry out the operation of this number.
+    Start(u64),
+    /// Log out in order.
+    Logout,
+}
+
+/// One synthetic client.
+#[derive(Debug)]
+pub struct VirtualUser {
+    index: u32,
+    state: State,
+    /// Operations that the kernel has not taken: (outbox position behind the last byte, number).
+    unwritten: VecDeque<(u64, u64)>,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Makes its account, on a connection of its own.
+    Registering(Registration),
+    /// Logs in for the sake of its salted password, on a connection of its own.
+    Rehearsing(Box<ClientNegotiation>),
+    /// Has done so.
+    Rehearsed,
+    /// Awaits stream, authentication, resource.
+    Negotiating(Box<Login>),
+    /// Awaits its roster and its own presence.
+    Joining(Box<Joining>),
+    /// Takes part.
+    Ready(Jid),
+    /// Has written its close tag.
+    Leaving,
+}
+
+#[derive(Debug)]
+struct Login {
+    negotiation: ClientNegotiation,
+    times: LoginTimes,
+}
+
+#[derive(Debug)]
+struct Joining {
+    jid: Jid,
+    times: LoginTimes,
+    /// Contacts, once the roster came.
+    contacts: Option<Vec<u32>>,
+    reflected: bool,
+}
+
+type UserCx<'a> = Cx<'a, VirtualUser>;
+
+impl VirtualUser {
+    /// A user that will log in: its login ought to begin at `intended`, and was begun at `now`.
+    pub(super) fn logging_in(
+        index: u32,
+        negotiation: ClientNegotiation,
+        intended: Nanos,
+        now: Nanos,
+    ) -> Self {
+        let zero = Nanos::ZERO;
+        let times = LoginTimes {
+            intended,
+            began: now,
+            connected: zero,
+            authenticated: zero,
+            bound: zero,
+            ready: zero,
+        };
+        let state = State::Negotiating(Box::new(Login { negotiation, times }));
+        Self { index, state, unwritten: VecDeque::new() }
+    }
+
+    /// A user that will make its account and go away again.
+    pub(super) const fn registering(index: u32) -> Self {
+        Self { index, state: State::Registering(Registration::new()), unwritten: VecDeque::new() }
+    }
+
+    /// A user that will authenticate and go away again.
+    pub(super) fn rehearsing(index: u32, negotiation: ClientNegotiation) -> Self {
+        Self { index, state: State::Rehearsing(Box::new(negotiation)), unwritten: VecDeque::new() }
+    }
+
+    /// Number of the user.
+    pub(super) const fn index(&self) -> u32 {
+        self.index
+    }
+
+    /// What is no stanza: a stream error, or something that was never negotiated.
+    fn on_stream_element(&mut self, element: &Element, cx: &mut UserCx<'_>) {
+        let node = Node::parse(element, NS_CLIENT);
+        if !node.is("error", NS_STREAM) {
+            return cx.world.tally.other("not_a_stanza");
+        }
+        let condition = node.elements().find_map(|child| StreamCondition::parse(child.name));
+        let condition = condition.unwrap_or(StreamCondition::UndefinedCondition);
+        cx.world.tally.error("stream error", element.as_str(), cx.now);
+        self.state = State::Leaving;
+        cx.write(|out| out.extend_from_slice(stanzas::CLOSE));
+        cx.close(CloseReason { blame: Blame::Peer, ended: Ended::StreamError(condition) });
+    }
+
+    /// The server closed its stream.
+    fn on_close_tag(&mut self, cx: &mut UserCx<'_>) {
+        if !matches!(self.state, State::Leaving) {
+            self.state = State::Leaving;
+            cx.write(|out| out.extend_from_slice(stanzas::CLOSE));
+            return cx.close(CloseReason::closed(Blame::Peer));
+        }
+        cx.close(CloseReason::closed(Blame::Us));
+    }
+
+    fn log_out(&mut self, cx: &mut UserCx<'_>) {
+        match self.state {
+            State::Leaving | State::Rehearsed => return,
+            State::Ready(_) | State::Joining(_) => cx.write(stanzas::leave),
+            State::Negotiating(_) | State::Registering(_) | State::Rehearsing(_) => {
+                cx.write(|out| out.extend_from_slice(stanzas::CLOSE));
+            }
+        }
+        self.state = State::Leaving;
+        cx.set_timer(Timer::CloseTag, cx.now + LOGOUT_ANSWER_MAX);
+    }
+
+    fn start(&mut self, seq: u64, cx: &mut UserCx<'_>) {
+        // Who is not ready any more sends nothing; the operation is not answered and counted so.
+        if !matches!(self.state, State::Ready(_)) {
+            return;
+        }
+        let mut out = std::mem::take(&mut cx.world.scratch);
+        cx.world.write_operation(seq, &mut out);
+        write_scratch(out, cx);
+        self.unwritten.push_back((cx.position(), seq));
+    }
+}
+
+impl Handler for VirtualUser {
+    type World = LoadWorld;
+    type Task = Task;
+    const FRAMER_LIMITS: FramerLimits = FRAMER_CLIENT;
+
+    fn on_connected(&mut self, cx: &mut UserCx<'_>) {
+        cx.world.users.set_connected(self.index, cx.me);
+        if cx.world.is_over() {
+            self.state = State::Leaving;
+            return cx.close(CloseReason::closed(Blame::Us));
+        }
+        let mut out = std::mem::take(&mut cx.world.scratch);
+        match &mut self.state {
+            State::Negotiating(login) => {
+                login.times.connected = cx.now;
+                login.negotiation.handle_connected(&mut out);
+            }
+            State::Rehearsing(negotiation) => {
+                negotiation.handle_connected(&mut out);
+                cx.set_timer(Timer::Negotiation, cx.now + NEGOTIATION_MAX);
+            }
+            State::Registering(registration) => {
+                registration.on_connected(&cx.world.domain, &mut out);
+                cx.set_timer(Timer::Negotiation, cx.now + NEGOTIATION_MAX);
+            }
+            State::Rehearsed | State::Joining(_) | State::Ready(_) | State::Leaving => {
+                unreachable!("a user begins by registering, rehearsing or negotiating")
+            }
+        }
+        write_scratch(out, cx);
+    }
+
+    fn on_frame(&mut self, frame: Frame, cx: &mut UserCx<'_>) {
+        match &mut self.state {
+            State::Negotiating(_) => self.negotiate(frame, cx),
+            State::Rehearsing(_) => self.rehearse(frame, cx),
+            State::Registering(registration) => {
+                let mut out = std::mem::take(&mut cx.world.scratch);
+                let account = (cx.world.username(self.index), cx.world.password(self.index));
+                registration.on_frame(frame, &account, &mut out);
+                write_scratch(out, cx);
+                if registration.is_over() {
+                    cx.close(CloseReason::closed(Blame::Us));
+                }
+            }
+            State::Joining(_) | State::Ready(_) => match frame {
+                Frame::Element(element) => self.on_element(element, cx),
+                Frame::Close => self.on_close_tag(cx),
+                Frame::Open(_) => cx.world.tally.other("not_a_stanza"),
+            },
+            State::Rehearsed | State::Leaving => {
+                if matches!(frame, Frame::Close) {
+                    self.on_close_tag(cx);
+                }
+            }
+        }
+    }
+
+    fn on_xml_error(&mut self, error: XmlError, cx: &mut UserCx<'_>) {
+        let example = format!("user {}: {error}", cx.world.username(self.index));
+        cx.world.tally.error("the server's XML is broken", &example, cx.now);
+        let error = StreamError::from(error);
+        cx.write(|out| error.write(out));
+        cx.close(CloseReason { blame: Blame::Peer, ended: Ended::StreamError(error.condition) });
+    }
+
+    fn on_delivery(&mut self, _stanza: &Stanza, _stamp: Stamp, _cx: &mut UserCx<'_>) {
+        unreachable!("synthetic clients reach each other through the server only");
+    }
+
+    fn on_task(&mut self, task: Task, cx: &mut UserCx<'_>) {
+        match task {
+            Task::Start(seq) => self.start(seq, cx),
+            Task::Logout => self.log_out(cx),
+        }
+    }
+
+    fn on_timer(&mut self, timer: Timer, cx: &mut UserCx<'_>) {
+        if matches!(timer, Timer::CloseTag | Timer::Negotiation) {
+            cx.close(CloseReason { blame: Blame::Peer, ended: Ended::TimedOut });
+        }
+    }
+
+    fn on_written(&mut self, position: u64, cx: &mut UserCx<'_>) {
+        while let Some((end, seq)) = self.unwritten.front().copied()
+            && end <= position
+        {
+            self.unwritten.pop_front();
+            cx.world.journal.sent(seq, cx.now);
+        }
+        if self.unwritten.is_empty() && self.unwritten.capacity() > 4 {
+            self.unwritten = VecDeque::new();
+        }
+    }
+
+    fn on_slow_reader(&mut self, cx: &mut UserCx<'_>) {
+        cx.close(CloseReason { blame: Blame::Peer, ended: Ended::SlowReader });
+    }
+
+    fn on_closed(&mut self, reason: &CloseReason, cx: &mut UserCx<'_>) {
+        cx.world.users.set_gone(self.index);
+        let who = cx.world.username(self.index);
+        let what = format!("user {who}: {}", ended_text(&reason.ended));
+        match std::mem::replace(&mut self.state, State::Leaving) {
+            State::Registering(registration) => {
+                let outcome = registration.into_outcome().unwrap_or(Registered::Failed(what));
+                return cx.world.registered(outcome, cx.now, cx.effects);
+            }
+            State::Negotiating(_) | State::Joining(_) | State::Rehearsing(_) => {
+                cx.world.tally.error("connection lost while logging in", &what, cx.now);
+                cx.world.login_failed(Failure::TargetUnreachable(what), cx.now, cx.effects);
+            }
+            State::Ready(_) => {
+                cx.world.tally.error("connection lost", &what, cx.now);
+                cx.world.connection_lost(&what, cx.now, cx.effects);
+            }
+            // Only connections that were for the run's sake are counted.
+            State::Rehearsed => return,
+            State::Leaving => {}
+        }
+        cx.world.tally.close(reason);
+    }
+}
+
+/// Puts what was written to the world's scratch buffer into the outbox, and the buffer back.
+fn write_scratch(mut scratch: Vec<u8>, cx: &mut UserCx<'_>) {
+    if !scratch.is_empty() {
+        cx.write(|out| out.extend_from_slice(&scratch));
+        scratch.clear();
+    }
+    cx.world.scratch = scratch;
+}
