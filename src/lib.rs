@@ -19,6 +19,7 @@
 //! | L0 | [`xml`]: framing, tags, elements, escaping |
 //! | any | [`limits`], [`time`], [`metrics`] |
 
+pub mod app;
 pub mod engine;
 pub mod limits;
 pub mod load;

@@ -1,0 +1,79 @@
+//! The embedded router: this program again, as a child process, so that its CPU and memory are its own.
+//!
+//! Nothing of a run is decided here. The conversation has three lines of JSON: the parent writes an [`Order`] to the
+//! child's stdin and keeps the pipe open; the child answers [`Ready`] on stdout once it listens; when the pipe ends,
+//! because the parent closed it or died, the child stops and its last line is an [`End`].
+
+mod parent;
+mod router;
+
+use serde::{Deserialize, Serialize};
+
+pub use parent::{Heard, Router};
+pub use router::main;
+
+/// Name of the hidden subcommand.
+pub const SUBCOMMAND: &str = "embedded-router";
+
+/// What the child is to be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// Text of the scenario as it is run: accounts and roster graph follow from its `[users]` and seed.
+    pub scenario: String,
+    /// Cores to run on; all when empty.
+    pub cores: Vec<usize>,
+}
+
+/// The child listens, or why it does not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ready {
+    /// Port on 127.0.0.1.
+    Port(u16),
+    /// One line.
+    Failed(String),
+}
+
+/// What the child counted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct End {
+    /// Turns of its event loop.
+    pub turns: u64,
+    /// Nanoseconds not spent waiting.
+    pub busy_ns: u64,
+    /// Nanoseconds from start to end.
+    pub elapsed_ns: u64,
+    /// CPU time of its event loop, in nanoseconds.
+    pub cpu_ns: u64,
+    /// Connections accepted.
+    pub accepted: u64,
+    /// Bytes read.
+    pub bytes_in: u64,
+    /// Bytes written.
+    pub bytes_out: u64,
+    /// Copies of stanzas put into outboxes.
+    pub delivered: u64,
+    /// Copies whose connection was gone.
+    pub undeliverable: u64,
+    /// Presence dropped because a newer one waited behind it.
+    pub superseded: u64,
+    /// Connections closed because they did not read.
+    pub slow_readers: u64,
+    /// How often it was out of descriptors while a connection waited.
+    pub accept_starved: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_message_is_one_line() {
+        let order = Order { scenario: "name = \"a\"\nseed = 1\n".into(), cores: vec![0, 2] };
+        let line = serde_json::to_string(&order).unwrap();
+        assert!(!line.contains('\n'));
+        assert_eq!(serde_json::from_str::<Order>(&line).unwrap(), order);
+        assert_eq!(serde_json::to_string(&Ready::Port(5)).unwrap(), r#"{"port":5}"#);
+        assert_eq!(serde_json::to_string(&Ready::Failed("x".into())).unwrap(), r#"{"failed":"x"}"#);
+    }
+}

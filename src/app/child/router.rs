@@ -1,0 +1,115 @@
+//! The child's side: a router that lives as long as its stdin.
+//!
+//! It reads no file: everything comes with the [`Order`].
+
+use std::io::{self, BufRead, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process;
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::Duration;
+
+use super::{End, Order, Ready};
+use crate::app::exit::{Exit, Failure};
+use crate::app::router::Builder;
+use crate::app::terminal::Terminal;
+use crate::app::{cores, descriptors, serve};
+use crate::load::Scenario;
+use crate::reactor::{Reactor, ReactorConfig, ReactorReport, Stopper};
+use crate::server::{ConflictPolicy, ServerWorld};
+
+/// How long an orderly end may take once the parent is gone; nobody is left to read it.
+const END_MAX: Duration = Duration::from_secs(3);
+
+/// The hidden subcommand: takes an order from stdin, serves until stdin ends.
+///
+/// # Errors
+/// There was no order, or the event loop failed.
+pub fn main() -> Result<Exit, Failure> {
+    serve::start_log("warn", Terminal::from_environment());
+    let stopper = Arc::new(OnceLock::new());
+    let order = watch_stdin(&stopper)
+        .recv()
+        .map_err(|_| Failure::usage("this subcommand is started by `xmpp-bench run` and by nothing else"))?;
+    let (reactor, address) = match prepare(&order) {
+        Ok(prepared) => prepared,
+        Err(what) => {
+            tell(&Ready::Failed(what));
+            return Ok(Exit::Internal);
+        }
+    };
+    stopper.set(reactor.stopper()).expect("it is set here only");
+    tell(&Ready::Port(address.port()));
+    let (_, report) =
+        reactor.run().map_err(|error| Failure::internal(format!("the router failed: {error}")))?;
+    tell(&end(&report));
+    Ok(Exit::Passed)
+}
+
+/// Reads the order, then waits for the end of stdin, in a thread: the parent holds the other end of the pipe, and the
+/// kernel closes it for a parent that was killed.
+fn watch_stdin(stopper: &Arc<OnceLock<Stopper>>) -> Receiver<Order> {
+    let (sender, order) = mpsc::channel();
+    let stopper = Arc::clone(stopper);
+    thread::spawn(move || {
+        let mut stdin = io::stdin().lock();
+        let mut line = String::new();
+        if stdin.read_line(&mut line).is_err() {
+            return;
+        }
+        let Ok(order) = serde_json::from_str(&line) else { return };
+        if sender.send(order).is_err() {
+            return;
+        }
+        let _ = stdin.read_to_end(&mut Vec::new());
+        let Some(stopper) = stopper.get() else { process::exit(Exit::Internal.code().into()) };
+        stopper.stop();
+        let (_open, never) = mpsc::channel::<()>();
+        let _ = never.recv_timeout(END_MAX);
+        process::exit(Exit::Internal.code().into());
+    });
+    order
+}
+
+fn prepare(order: &Order) -> Result<(Reactor<ServerWorld>, SocketAddr), String> {
+    let scenario = Scenario::parse(&order.scenario).map_err(|errors| {
+        errors.first().map_or_else(|| "the scenario is wrong".to_owned(), ToString::to_string)
+    })?;
+    let _ = descriptors::raise();
+    let mut builder =
+        Builder::new(&scenario.target.domain, vec![scenario.users.auth], ConflictPolicy::default())?;
+    builder.add_scenario(&scenario)?;
+    // Deriving keys may use the whole machine; serving may not.
+    cores::pin(&order.cores).map_err(|error| format!("cannot pin to cores {:?}: {error}", order.cores))?;
+    let mut reactor =
+        Reactor::new(builder.build(), ReactorConfig::default()).map_err(|error| error.to_string())?;
+    let address = reactor.listen((Ipv4Addr::LOCALHOST, 0).into()).map_err(|error| error.to_string())?;
+    Ok((reactor, address))
+}
+
+/// One line on stdout. A parent that is gone does not read it, and stdin has ended then, too.
+fn tell(message: &impl serde::Serialize) {
+    let mut line = serde_json::to_string(message).expect("a message is plain data");
+    line.push('\n');
+    let mut stdout = io::stdout().lock();
+    let _ = stdout.write_all(line.as_bytes()).and_then(|()| stdout.flush());
+}
+
+fn end(report: &ReactorReport) -> End {
+    let counters = &report.counters;
+    End {
+        turns: report.turns,
+        busy_ns: report.busy_ns,
+        elapsed_ns: report.elapsed_ns,
+        cpu_ns: report.cpu_ns,
+        accepted: counters.accepted,
+        bytes_in: counters.bytes_in,
+        bytes_out: counters.bytes_out,
+        delivered: counters.delivered,
+        undeliverable: counters.undeliverable,
+        superseded: counters.superseded,
+        slow_readers: counters.slow_readers,
+        accept_starved: report.accept_starved,
+    }
+}

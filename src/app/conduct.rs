@@ -1,0 +1,251 @@
+//! The middle of a run: target up, load on, wait, load off, target down.
+//!
+//! It reads no file and writes none; what comes out is [`Conducted`]. One channel carries everything that this thread
+//! waits for, so nothing is polled but the progress.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use super::child::{End, Heard, Order, Ready, Router};
+use super::cores::{self, Halves};
+use super::cost::CostMeter;
+use super::exit::{Exit, Failure};
+use super::process::MachineTime;
+use super::progress::Progress;
+use super::result::PhaseCost;
+use super::run::Options;
+use super::scenario::Loaded;
+use super::signals;
+use super::target::Target;
+use super::terminal::Terminal;
+use crate::load::{LoadPlan, LoadWorld, Monitor};
+use crate::metrics::{Failure as Reason, HarnessHealth, Summary};
+use crate::reactor::{Clock, Reactor, ReactorConfig, ReactorReport, Stopper};
+
+/// How often progress is looked at.
+const TICK: Duration = Duration::from_millis(250);
+
+/// What a run came to.
+#[derive(Debug)]
+pub struct Conducted {
+    /// The numbers.
+    pub summary: Summary,
+    /// What the harness's reactor counted.
+    pub report: ReactorReport,
+    /// Where the target was.
+    pub address: SocketAddr,
+    /// Who was pinned to what.
+    pub halves: Halves,
+    /// The router's cost by phase and its peak memory in bytes, if it was our child.
+    pub cost: Option<(Vec<PhaseCost>, u64)>,
+    /// What the router counted, if it was our child and ended well.
+    pub router: Option<End>,
+    /// Share of the machine's CPU time that the host gave to others.
+    pub stolen_ratio: f64,
+    /// The signal that ended the run.
+    pub signal: Option<i32>,
+}
+
+/// Everything that can happen while this thread waits.
+#[derive(Debug)]
+enum Event {
+    Signal(i32),
+    Router(Heard),
+    Finished(io::Result<(Box<Summary>, ReactorReport)>),
+}
+
+/// The load's thread.
+#[derive(Debug)]
+struct Load {
+    thread: JoinHandle<()>,
+    stopper: Stopper,
+    monitor: Arc<Monitor>,
+}
+
+/// Runs the scenario of `loaded`.
+///
+/// # Errors
+/// The target cannot be started or reached, the operator interrupted before the load began, or the machine failed us.
+pub fn conduct(loaded: &Loaded, options: &Options, terminal: Terminal) -> Result<Conducted, Failure> {
+    let (sender, inbox) = mpsc::channel();
+    let signals = sender.clone();
+    signals::install(move |signal| drop(signals.send(Event::Signal(signal))))
+        .map_err(|error| Failure::internal(format!("cannot watch signals: {error}")))?;
+    let (router, address, halves) = target_up(loaded, options, terminal, &sender, &inbox)?;
+    if let Err(error) = cores::pin(&halves.harness) {
+        terminal.warn(&format!("cannot pin the harness to its cores: {error}"));
+    }
+    let machine = MachineTime::now();
+    let load = start_load(loaded, address, &sender)?;
+    let meter = router.as_ref().map(|router| CostMeter::new(router.pid(), measured_phases(loaded)));
+    let progress = Progress::new(options.quiet, terminal);
+    let waited = wait(&inbox, load, meter, progress)?;
+    let stolen_ratio = MachineTime::now().stolen_share_since(machine);
+
+    let Waited { mut summary, report, signal, router_gone, cost } = waited;
+    let router = if router_gone {
+        let how = router.map(Router::obituary).unwrap_or_default();
+        // The stop that followed was ours, and no operator's.
+        summary.interrupted = signal.is_some();
+        summary.failure =
+            Some(Reason::TargetUnreachable(format!("the embedded router died during the run: {how}")));
+        None
+    } else {
+        router.and_then(Router::stop)
+    };
+    summary.set_harness_health(health(&report));
+    Ok(Conducted { summary: *summary, report, address, halves, cost, router, stolen_ratio, signal })
+}
+
+fn measured_phases(loaded: &Loaded) -> Vec<String> {
+    loaded.scenario.phases.iter().filter(|phase| phase.measure).map(|phase| phase.name.clone()).collect()
+}
+
+fn health(report: &ReactorReport) -> HarnessHealth {
+    let share = |ns: u64| ns as f64 / report.elapsed_ns.max(1) as f64;
+    HarnessHealth { busy_ratio: share(report.busy_ns), cpu_ratio: share(report.cpu_ns) }
+}
+
+/// Starts the router, or finds the server.
+fn target_up(
+    loaded: &Loaded,
+    options: &Options,
+    terminal: Terminal,
+    sender: &Sender<Event>,
+    inbox: &Receiver<Event>,
+) -> Result<(Option<Router>, SocketAddr, Halves), Failure> {
+    match &loaded.target {
+        Target::Server(server) => {
+            let address = server.probe(&server.resolve(options.mine)?)?;
+            Ok((None, address, Halves::default()))
+        }
+        Target::Embedded => {
+            let halves = Halves::of_this_machine();
+            let users = &loaded.scenario.users;
+            if !options.quiet {
+                terminal.note(&format!("starting the router with {} accounts", users.count));
+            }
+            let order = Order { scenario: loaded.scenario.text.clone(), cores: halves.router.clone() };
+            let heard = sender.clone();
+            let router = Router::start(&order, move |news| drop(heard.send(Event::Router(news))))?;
+            let (router, address) = wait_ready(inbox, router)?;
+            Ok((Some(router), address, halves))
+        }
+    }
+}
+
+/// Waits until the router listens. Deriving keys takes as long as it takes; the operator may end it.
+fn wait_ready(inbox: &Receiver<Event>, router: Router) -> Result<(Router, SocketAddr), Failure> {
+    match inbox.recv().expect("the caller holds a sender") {
+        Event::Router(Heard::Ready(Ready::Port(port))) => {
+            Ok((router, (IpAddr::from(Ipv4Addr::LOCALHOST), port).into()))
+        }
+        Event::Router(Heard::Ready(Ready::Failed(what))) => {
+            Err(Failure::internal(format!("the embedded router cannot start: {what}")))
+        }
+        Event::Router(Heard::Gone) => {
+            Err(Failure::internal(format!("the embedded router died at its start: {}", router.obituary())))
+        }
+        Event::Signal(signal) => Err(Failure::new(
+            Exit::from_signal(signal),
+            "interrupted before the load began; there is no result",
+        )),
+        Event::Finished(_) => unreachable!("no load was started yet"),
+    }
+}
+
+fn start_load(loaded: &Loaded, target: SocketAddr, sender: &Sender<Event>) -> Result<Load, Failure> {
+    let failed = |error: io::Error| Failure::internal(format!("cannot start the load: {error}"));
+    let monitor = Arc::new(Monitor::default());
+    let plan = LoadPlan {
+        scenario: Arc::new(loaded.scenario.clone()),
+        target,
+        sources: loaded.scenario.target.source_ips.clone(),
+        run: run_id(),
+        monitor: Arc::clone(&monitor),
+    };
+    let reactor = Reactor::new(LoadWorld::new(plan), ReactorConfig::default()).map_err(failed)?;
+    let stopper = reactor.stopper();
+    let finished = sender.clone();
+    let thread = thread::Builder::new()
+        .name("load".into())
+        .spawn(move || {
+            let outcome = reactor.run().map(|(world, report)| (Box::new(world.into_summary()), report));
+            drop(finished.send(Event::Finished(outcome)));
+        })
+        .map_err(failed)?;
+    Ok(Load { thread, stopper, monitor })
+}
+
+/// Six characters that no run of the last half hour had: the microseconds of the clock in base 36, lowest digit first.
+fn run_id() -> String {
+    let mut rest = Clock.now().0 / 1_000;
+    let digits = b"0123456789abcdefghijklmnopqrstuvwxyz";
+    (0..6)
+        .map(|_| {
+            let digit = digits[usize::try_from(rest % 36).expect("below 36")];
+            rest /= 36;
+            char::from(digit)
+        })
+        .collect()
+}
+
+/// What waiting came to.
+#[derive(Debug)]
+struct Waited {
+    summary: Box<Summary>,
+    report: ReactorReport,
+    signal: Option<i32>,
+    router_gone: bool,
+    cost: Option<(Vec<PhaseCost>, u64)>,
+}
+
+fn wait(
+    inbox: &Receiver<Event>,
+    load: Load,
+    mut meter: Option<CostMeter>,
+    mut progress: Progress,
+) -> Result<Waited, Failure> {
+    let (mut signal, mut router_gone) = (None, false);
+    let outcome = loop {
+        match inbox.recv_timeout(TICK) {
+            Ok(Event::Finished(outcome)) => break outcome,
+            Ok(Event::Signal(number)) => {
+                signal = Some(number);
+                load.stopper.stop();
+            }
+            Ok(Event::Router(Heard::Gone)) => {
+                router_gone = true;
+                load.stopper.stop();
+            }
+            Ok(Event::Router(Heard::Ready(_))) => {}
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                if load.thread.is_finished() {
+                    // It sends before it ends, unless it panicked.
+                    break inbox
+                        .try_iter()
+                        .find_map(|event| match event {
+                            Event::Finished(outcome) => Some(outcome),
+                            Event::Signal(_) | Event::Router(_) => None,
+                        })
+                        .unwrap_or_else(|| {
+                            Err(io::Error::other("the load's thread panicked; this is a bug"))
+                        });
+                }
+            }
+        }
+        let (snapshot, now) = (load.monitor.read(), Clock.now());
+        progress.show(&snapshot, now);
+        if let Some(meter) = &mut meter {
+            meter.observe(&snapshot, now);
+        }
+    };
+    progress.finish();
+    let (summary, report) =
+        outcome.map_err(|error| Failure::internal(format!("the load failed: {error}")))?;
+    Ok(Waited { summary, report, signal, router_gone, cost: meter.map(CostMeter::finish) })
+}

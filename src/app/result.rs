@@ -1,0 +1,270 @@
+//! `result.json`: everything that a figure needs to be believed, in one file.
+//!
+//! It renders nothing. The configuration is inside, as fields that must be there: a result without its scenario, seed,
+//! machine and target does not parse, and one whose text was edited does not pass its own hash.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::child::End;
+use super::environment::{Environment, Program};
+use super::exit::{Exit, Failure};
+use super::target::Target;
+use crate::metrics::{Summary, Verdict};
+
+/// Version of the file's shape. Fields may be added under one number; nothing changes its meaning.
+pub const SCHEMA_VERSION: u32 = 1;
+/// Name of the file in the result's folder.
+pub const FILE_NAME: &str = "result.json";
+
+/// One run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ResultFile {
+    /// [`SCHEMA_VERSION`]
+    pub schema_version: u32,
+    /// The one answer.
+    pub verdict: Verdict,
+    /// What the program exited with.
+    pub exit_code: u8,
+    /// When the run began, RFC 3339, UTC.
+    pub started_at: String,
+    /// Command line that repeats the run.
+    pub command: String,
+    /// This program.
+    pub program: Program,
+    /// What was asked for.
+    pub scenario: ScenarioRecord,
+    /// Who answered, and at what cost.
+    pub target: TargetRecord,
+    /// Where it was measured.
+    pub environment: Environment,
+    /// The harness's own state.
+    pub harness: HarnessRecord,
+    /// The numbers.
+    pub summary: Summary,
+}
+
+/// The scenario as it was run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScenarioRecord {
+    /// Path as it was given.
+    pub file: String,
+    /// Its name.
+    pub name: String,
+    /// The seed that was used.
+    pub seed: u64,
+    /// Dotted path and value of each override; they are applied in `text`.
+    pub overrides: Vec<(String, String)>,
+    /// SHA-256 of `text`, hexadecimal.
+    pub sha256: String,
+    /// The whole file as it was run.
+    pub text: String,
+}
+
+/// The target.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TargetRecord {
+    /// `embedded` or a URL.
+    pub url: String,
+    /// Where it was.
+    pub address: String,
+    /// XMPP domain.
+    pub domain: String,
+    /// Name and version of its software; null when it was not asked.
+    pub software: Option<String>,
+    /// Cores it was pinned to; empty when nothing was pinned or it ran elsewhere.
+    pub cores: Vec<usize>,
+    /// Most memory its process ever held, in bytes; null when it is not our child.
+    pub rss_peak_bytes: Option<u64>,
+    /// What its process cost, per measured phase (drain included).
+    pub cost: Vec<PhaseCost>,
+    /// What its event loop counted; null when it is not our child or did not end well.
+    pub router: Option<End>,
+}
+
+/// Cost of the target's process in one phase.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PhaseCost {
+    /// The phase.
+    pub phase: String,
+    /// Wall time, in nanoseconds; taken about four times a second, so it may be a quarter of a second off.
+    pub elapsed_ns: u64,
+    /// CPU time in it, user and system, in nanoseconds.
+    pub cpu_ns: u64,
+    /// Resident memory at its end, in bytes.
+    pub rss_bytes: u64,
+}
+
+/// What the harness knows of itself beside [`Summary::harness`].
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct HarnessRecord {
+    /// Cores it was pinned to; empty when nothing was pinned.
+    pub cores: Vec<usize>,
+    /// Share of the machine's CPU time that its host gave to others during the run, 0 to 1.
+    pub stolen_ratio: f64,
+    /// Most memory it ever held, in bytes.
+    pub rss_peak_bytes: u64,
+    /// Turns of its event loop.
+    pub turns: u64,
+    /// Connections made.
+    pub connections: u64,
+    /// Bytes read.
+    pub bytes_in: u64,
+    /// Bytes written.
+    pub bytes_out: u64,
+}
+
+impl ScenarioRecord {
+    /// SHA-256 of `text`, hexadecimal.
+    #[must_use]
+    pub fn hash(text: &str) -> String {
+        Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+impl ResultFile {
+    /// Whether the target was this program's own router.
+    #[must_use]
+    pub fn is_embedded(&self) -> bool {
+        self.target.url == Target::Embedded.to_string()
+    }
+
+    /// The file's text, ending in a line feed.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let mut text = serde_json::to_string_pretty(self).expect("plain data with text keys is always JSON");
+        text.push('\n');
+        text
+    }
+
+    /// Writes the file into `folder`, which is made.
+    ///
+    /// # Errors
+    /// Exit code 1: the folder cannot be made or the file not be written.
+    pub fn write(&self, folder: &Path) -> Result<PathBuf, Failure> {
+        let path = folder.join(FILE_NAME);
+        fs::create_dir_all(folder)
+            .and_then(|()| fs::write(&path, self.to_json()))
+            .map_err(|error| Failure::internal(format!("cannot write {}: {error}", path.display())))?;
+        Ok(path)
+    }
+
+    /// Reads a result's folder, or the file itself.
+    ///
+    /// # Errors
+    /// Exit code 2: it is not there, from another version, incomplete or edited.
+    pub fn read(path: &Path) -> Result<Self, Failure> {
+        let path = if path.is_dir() { path.join(FILE_NAME) } else { path.to_path_buf() };
+        let text = fs::read_to_string(&path)
+            .map_err(|error| Failure::usage(format!("cannot read result {}: {error}", path.display())))?;
+        Self::parse(&text).map_err(|what| {
+            Failure::new(Exit::Usage, format!("{}: {what}", path.display())).help(format!(
+                "a result is what `xmpp-bench run` writes: {FILE_NAME}, schema version {SCHEMA_VERSION}"
+            ))
+        })
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let value: serde_json::Value =
+            serde_json::from_str(text).map_err(|error| format!("no JSON: {error}"))?;
+        match value.get("schema_version").and_then(serde_json::Value::as_u64) {
+            None => return Err("no result: it has no schema_version".to_owned()),
+            Some(version) if version != u64::from(SCHEMA_VERSION) => {
+                return Err(format!("schema version {version} is not known here"));
+            }
+            Some(_) => {}
+        }
+        let result: Self = serde_json::from_value(value).map_err(|error| format!("incomplete: {error}"))?;
+        if ScenarioRecord::hash(&result.scenario.text) != result.scenario.sha256 {
+            return Err("the scenario inside was edited: its hash is another".to_owned());
+        }
+        Ok(result)
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::app::descriptors;
+
+    /// A result with a short scenario and an empty summary.
+    pub(in crate::app) fn sample() -> ResultFile {
+        let text = "name = \"sample\"\n";
+        ResultFile {
+            schema_version: SCHEMA_VERSION,
+            verdict: Verdict::Passed,
+            exit_code: 0,
+            started_at: "2024-02-29T12:34:56Z".into(),
+            command: "xmpp-bench sample.toml --seed 7".into(),
+            program: Program::this(),
+            scenario: ScenarioRecord {
+                file: "sample.toml".into(),
+                name: "sample".into(),
+                seed: 7,
+                overrides: vec![("seed".into(), "7".into())],
+                sha256: ScenarioRecord::hash(text),
+                text: text.into(),
+            },
+            target: TargetRecord {
+                url: "embedded".into(),
+                address: "127.0.0.1:40000".into(),
+                domain: "bench.local".into(),
+                software: Some("xmpp-bench 0.1.0".into()),
+                cores: vec![0],
+                rss_peak_bytes: Some(12 << 20),
+                cost: vec![PhaseCost {
+                    phase: "steady".into(),
+                    elapsed_ns: 5_000_000_000,
+                    cpu_ns: 1_000_000_000,
+                    rss_bytes: 10 << 20,
+                }],
+                router: Some(End { accepted: 200, ..End::default() }),
+            },
+            environment: Environment::read(descriptors::raise()),
+            harness: HarnessRecord { cores: vec![1], ..HarnessRecord::default() },
+            summary: Summary { scenario: "sample".into(), seed: 7, ..Summary::default() },
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let inner = folder.path().join("a/b");
+        let result = sample();
+        let path = result.write(&inner).unwrap();
+        assert_eq!(ResultFile::read(&path).unwrap(), result);
+        assert_eq!(ResultFile::read(&inner).unwrap(), result);
+        assert!(ResultFile::read(folder.path()).unwrap_err().errors[0].what.contains("cannot read result"));
+    }
+
+    #[test]
+    fn a_result_without_its_configuration_is_refused() {
+        let whole: serde_json::Value = serde_json::from_str(&sample().to_json()).unwrap();
+        for field in ["scenario", "target", "environment", "program", "command", "summary", "verdict"] {
+            let mut part = whole.clone();
+            part.as_object_mut().unwrap().remove(field);
+            let error = ResultFile::parse(&part.to_string()).unwrap_err();
+            assert!(error.contains("incomplete") && error.contains(field), "{field}: {error}");
+        }
+        let mut part = whole.clone();
+        part["scenario"].as_object_mut().unwrap().remove("text");
+        assert!(ResultFile::parse(&part.to_string()).unwrap_err().contains("text"));
+
+        let mut edited = whole.clone();
+        edited["scenario"]["text"] = "name = \"better\"\n".into();
+        assert!(ResultFile::parse(&edited.to_string()).unwrap_err().contains("edited"));
+        let mut newer = whole;
+        newer["schema_version"] = 2.into();
+        assert!(ResultFile::parse(&newer.to_string()).unwrap_err().contains("version 2"));
+        assert!(ResultFile::parse("{}").unwrap_err().contains("schema_version"));
+        assert!(ResultFile::parse("[").unwrap_err().contains("no JSON"));
+    }
+
+    #[test]
+    fn hash_is_sha256() {
+        assert!(ScenarioRecord::hash("abc").starts_with("ba7816bf8f01cfea")); // FIPS 180-2, appendix B.1
+    }
+}

@@ -1,0 +1,171 @@
+//! A router with accounts, ready to be put on a reactor: for the embedded router and for `serve`.
+//!
+//! It opens no socket. Passwords end here: what goes on is what logins are checked against.
+
+use std::collections::{HashMap, HashSet};
+use std::num::NonZero;
+use std::thread;
+
+use crate::limits::SCRAM_ITERATIONS;
+use crate::load::{Scenario, contacts};
+use crate::router::Subscription;
+use crate::server::{AccountSpec, ConflictPolicy, ServerConfig, ServerWorld};
+use crate::stanza::Jid;
+use crate::stream::{Credentials, Mechanism};
+
+/// Bytes of a salt; RFC 5802 §5.1 leaves it open, 16 is what servers use.
+const SALT_BYTES: usize = 16;
+
+/// A router that gets its accounts.
+#[derive(Debug)]
+pub struct Builder {
+    world: ServerWorld,
+    domain: String,
+    mechanisms: Vec<Mechanism>,
+    secret: [u8; 32],
+}
+
+impl Builder {
+    /// A router of `domain` without accounts.
+    ///
+    /// # Errors
+    /// One line: the domain is none, or the operating system has no random numbers.
+    pub fn new(domain: &str, mechanisms: Vec<Mechanism>, conflict: ConflictPolicy) -> Result<Self, String> {
+        let jid = Jid::parse(domain).map_err(|error| format!("`{domain}` is no domain: {error}"))?;
+        if jid.as_ref().local().is_some() || jid.as_ref().resource().is_some() {
+            return Err(format!("`{domain}` is no domain but an address"));
+        }
+        let domain = jid.as_ref().domain().to_owned();
+        let secret = random()?;
+        let config = ServerConfig {
+            domain: domain.clone(),
+            mechanisms: mechanisms.clone(),
+            process_secret: secret,
+            conflict,
+        };
+        Ok(Self { world: ServerWorld::new(config), domain, mechanisms, secret })
+    }
+
+    /// Makes the accounts of a scenario, with the rosters of its graph. Returns how many. They share one salt, so that
+    /// synthetic clients compute one salted password for each password and not for each account.
+    ///
+    /// # Errors
+    /// One line: an account cannot be made.
+    pub fn add_scenario(&mut self, scenario: &Scenario) -> Result<usize, String> {
+        let users = &scenario.users;
+        let count = users.count as usize;
+        let passwords: HashSet<String> = (0..count).map(|n| users.password(n)).collect();
+        let keys =
+            derive(passwords.into_iter().collect(), &self.mechanisms, &random::<SALT_BYTES>()?, &self.secret);
+        let jids = (0..count)
+            .map(|n| {
+                let user = users.username(n);
+                Jid::from_parts(Some(&user), &self.domain, None)
+                    .map_err(|error| format!("user `{user}`: {error}"))
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        let graph =
+            users.roster.as_ref().map(|spec| contacts(spec, users.count, scenario.seed)).unwrap_or_default();
+        let accounts = (0..count).map(|n| AccountSpec {
+            localpart: users.username(n),
+            credentials: keys[&users.password(n)].clone(),
+            roster: graph
+                .get(n)
+                .into_iter()
+                .flatten()
+                .map(|contact| (jids[*contact as usize].clone(), Subscription::Both))
+                .collect(),
+        });
+        self.world.provision(accounts).map_err(|error| error.to_string())
+    }
+
+    /// Makes one account with a salt of its own and an empty roster.
+    ///
+    /// # Errors
+    /// One line: it cannot be made.
+    pub fn add_account(&mut self, name: &str, password: &str) -> Result<(), String> {
+        let salt = random::<SALT_BYTES>()?;
+        let credentials =
+            Credentials::derive(password, &self.mechanisms, &salt, SCRAM_ITERATIONS, &self.secret);
+        let account = AccountSpec { localpart: name.to_owned(), credentials, roster: Vec::new() };
+        self.world.provision([account]).map(drop).map_err(|error| error.to_string())
+    }
+
+    /// The router.
+    #[must_use]
+    pub fn build(self) -> ServerWorld {
+        self.world
+    }
+}
+
+/// Keys of each password, on all cores that this process may use: PBKDF2 takes 1.5 ms each.
+fn derive(
+    passwords: Vec<String>,
+    mechanisms: &[Mechanism],
+    salt: &[u8],
+    secret: &[u8; 32],
+) -> HashMap<String, Credentials> {
+    let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    let share = passwords.len().div_ceil(threads).max(1);
+    thread::scope(|scope| {
+        let workers: Vec<_> = passwords
+            .chunks(share)
+            .map(|chunk| {
+                let keys_of = |password: &String| {
+                    (
+                        password.clone(),
+                        Credentials::derive(password, mechanisms, salt, SCRAM_ITERATIONS, secret),
+                    )
+                };
+                scope.spawn(move || chunk.iter().map(keys_of).collect::<Vec<_>>())
+            })
+            .collect();
+        workers.into_iter().flat_map(|worker| worker.join().expect("deriving a key does not panic")).collect()
+    })
+}
+
+/// Bytes that nobody can guess.
+#[expect(clippy::disallowed_methods, reason = "secrets and salts are made before there is a reactor to ask")]
+fn random<const N: usize>() -> Result<[u8; N], String> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|error| format!("no random numbers: {error}"))?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_distinct_password_is_derived_once() {
+        let passwords: Vec<String> = (0..5).map(|n| format!("p{n}")).collect();
+        let keys = derive(passwords.clone(), &[Mechanism::ScramSha1], b"salt", &[7; 32]);
+        assert_eq!(keys.len(), 5);
+        for password in passwords {
+            let want =
+                Credentials::derive(&password, &[Mechanism::ScramSha1], b"salt", SCRAM_ITERATIONS, &[7; 32]);
+            assert_eq!(keys[&password], want);
+        }
+        assert!(derive(Vec::new(), &[Mechanism::Plain], b"salt", &[7; 32]).is_empty());
+    }
+
+    #[test]
+    fn a_scenario_brings_its_accounts() {
+        let text = include_str!("../../scenarios/smoke.toml");
+        let scenario = Scenario::parse_with(text, &[("users.count".into(), "30".into())]).unwrap();
+        let mut builder =
+            Builder::new("bench.local", vec![Mechanism::Plain], ConflictPolicy::default()).unwrap();
+        assert_eq!(builder.add_scenario(&scenario), Ok(30));
+        builder.add_account("alice", "secret").unwrap();
+        assert!(builder.add_account("alice", "other").unwrap_err().contains("alice"));
+        assert!(builder.add_account("a@b", "x").is_err());
+        assert_eq!(builder.build().account_count(), 31);
+    }
+
+    #[test]
+    fn a_domain_is_a_domain() {
+        for bad in ["", "a@b", "a/b", "a b"] {
+            assert!(Builder::new(bad, Vec::new(), ConflictPolicy::default()).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! `xmpp-bench run`: a scenario, from its file to its verdict.
+//!
+//! The load runs in a thread of its own, on a reactor; this thread only waits: for the end, for a signal, for news of
+//! the router, and four times a second for something to show. It measures nothing.
+
+use std::path::PathBuf;
+
+use super::conduct::{self, Conducted};
+use super::environment::{Environment, Program};
+use super::exit::{Exit, Failure};
+use super::report::{self, Format};
+use super::result::{HarnessRecord, ResultFile, SCHEMA_VERSION, ScenarioRecord, TargetRecord};
+use super::scenario::{self, Loaded, Overrides, quote};
+use super::target::Target;
+use super::terminal::Terminal;
+use super::{clock, descriptors, process};
+use crate::load::scenario::Create;
+use crate::metrics::Verdict;
+
+/// What the command line asks for.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The scenario's file.
+    pub scenario: PathBuf,
+    /// What is changed of it.
+    pub overrides: Overrides,
+    /// Folder of the result; `out/<name>-<time>` without.
+    pub out: Option<PathBuf>,
+    /// Print JSON.
+    pub json: bool,
+    /// Show no progress.
+    pub quiet: bool,
+    /// A public address is the operator's own.
+    pub mine: bool,
+}
+
+/// Runs a scenario, writes `result.json` and prints the summary.
+///
+/// # Errors
+/// No result: the scenario is wrong (2), the target cannot be reached (6), the machine failed us (1).
+pub fn run(options: &Options, terminal: Terminal) -> Result<Exit, Failure> {
+    let loaded = scenario::load(&options.scenario, &options.overrides)?;
+    let open_files = descriptors::raise();
+    preflight(&loaded, open_files)?;
+    let started = clock::Utc::now();
+    let conducted = conduct::conduct(&loaded, options, terminal)?;
+    let exit = exit_of(&conducted);
+    let result = assemble(options, &loaded, &conducted, Environment::read(open_files), started, exit);
+    let folder = options.out.clone().unwrap_or_else(|| default_folder(&loaded.scenario.name, started));
+    result.write(&folder)?;
+    report::print(&result, &folder, if options.json { Format::Json } else { Format::Text }, terminal)?;
+    if let Some(failure) = complaint(&result, exit) {
+        terminal.fail(&failure);
+    }
+    Ok(exit)
+}
+
+/// What can be known to fail before anything was started.
+fn preflight(loaded: &Loaded, open_files: descriptors::OpenFiles) -> Result<(), Failure> {
+    let users = &loaded.scenario.users;
+    let sources = &loaded.scenario.target.source_ips;
+    descriptors::preflight(u64::from(users.count), open_files)?;
+    descriptors::preflight_ports(
+        u64::from(users.count),
+        sources.len().max(1) as u64,
+        &descriptors::local_ports(),
+    )?;
+    if loaded.target == Target::Embedded && users.create != Create::Provision {
+        return Err(Failure::usage(
+            "the embedded router has the accounts that it is provisioned with, and no others",
+        )
+        .help("set users.create to \"provision\", or name a target"));
+    }
+    Ok(())
+}
+
+fn exit_of(conducted: &Conducted) -> Exit {
+    match conducted.summary.verdict() {
+        Verdict::Passed => Exit::Passed,
+        Verdict::SloBroken => Exit::SloBroken,
+        Verdict::Invalid => Exit::Invalid,
+        Verdict::LoginRefused | Verdict::TargetUnreachable => Exit::Unreachable,
+        Verdict::Interrupted => conducted.signal.map_or(Exit::Interrupted, Exit::from_signal),
+    }
+}
+
+fn assemble(
+    options: &Options,
+    loaded: &Loaded,
+    conducted: &Conducted,
+    environment: Environment,
+    started: clock::Utc,
+    exit: Exit,
+) -> ResultFile {
+    let scenario = &loaded.scenario;
+    let program = Program::this();
+    let counters = &conducted.report.counters;
+    ResultFile {
+        schema_version: SCHEMA_VERSION,
+        verdict: conducted.summary.verdict(),
+        exit_code: exit.code(),
+        started_at: started.rfc3339(),
+        command: command(options),
+        scenario: ScenarioRecord {
+            file: options.scenario.display().to_string(),
+            name: scenario.name.clone(),
+            seed: scenario.seed,
+            overrides: options.overrides.pairs(),
+            sha256: ScenarioRecord::hash(&scenario.text),
+            text: scenario.text.clone(),
+        },
+        target: TargetRecord {
+            url: loaded.target.to_string(),
+            address: conducted.address.to_string(),
+            domain: scenario.target.domain.clone(),
+            software: (loaded.target == Target::Embedded)
+                .then(|| format!("{} {} ({})", program.name, program.version, program.commit)),
+            cores: conducted.halves.router.clone(),
+            rss_peak_bytes: conducted.cost.as_ref().map(|(_, peak)| *peak),
+            cost: conducted.cost.as_ref().map(|(phases, _)| phases.clone()).unwrap_or_default(),
+            router: conducted.router.clone(),
+        },
+        program,
+        environment,
+        harness: HarnessRecord {
+            cores: conducted.halves.harness.clone(),
+            stolen_ratio: conducted.stolen_ratio,
+            rss_peak_bytes: process::Usage::of(std::process::id()).map_or(0, |usage| usage.rss_peak_bytes),
+            turns: conducted.report.turns,
+            connections: counters.connected,
+            bytes_in: counters.bytes_in,
+            bytes_out: counters.bytes_out,
+        },
+        summary: conducted.summary.clone(),
+    }
+}
+
+/// The words that repeat this run.
+fn command(options: &Options) -> String {
+    let mut words = vec!["xmpp-bench".to_owned(), quote(&options.scenario.display().to_string())];
+    words.extend(options.overrides.flags());
+    if options.mine {
+        words.push("--yes-this-is-my-server".to_owned());
+    }
+    words.join(" ")
+}
+
+/// `out/10k-presence-20240229-123456`
+fn default_folder(name: &str, started: clock::Utc) -> PathBuf {
+    let words = name.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    let slug = words.collect::<Vec<_>>().join("-").to_ascii_lowercase();
+    let folder = PathBuf::from("out").join(format!("{slug}-{}", started.compact()));
+    // Two runs may begin in one second; neither replaces the other's result.
+    let mut number = 1;
+    let mut free = folder.clone();
+    while free.exists() {
+        number += 1;
+        free = folder.with_file_name(format!("{slug}-{}-{number}", started.compact()));
+    }
+    free
+}
+
+/// The line for stderr when the target was at fault.
+fn complaint(result: &ResultFile, exit: Exit) -> Option<Failure> {
+    use crate::metrics::Failure as Reason;
+    let failure = match result.summary.failure.as_ref()? {
+        _ if exit != Exit::Unreachable => return None,
+        Reason::LoginRefused(what) => Failure::unreachable(format!("target {}: {what}", result.target.url))
+            .help("do the accounts of [users] exist there, with these passwords and for this domain?"),
+        Reason::TargetUnreachable(what) => {
+            Failure::unreachable(format!("target {}: {what}", result.target.url))
+                .help("a partial result was written; it says how far the run came")
+        }
+    };
+    Some(failure)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options() -> Options {
+        Options {
+            scenario: "a dir/x.toml".into(),
+            overrides: Overrides { seed: Some(3), ..Overrides::default() },
+            out: None,
+            json: false,
+            quiet: false,
+            mine: true,
+        }
+    }
+
+    #[test]
+    fn a_run_can_be_repeated() {
+        assert_eq!(command(&options()), "xmpp-bench 'a dir/x.toml' --seed 3 --yes-this-is-my-server");
+    }
+
+    #[test]
+    fn folders_have_plain_names() {
+        let folder = default_folder("10k  presence/ünï!", clock::Utc::now());
+        let name = folder.file_name().unwrap().to_str().unwrap();
+        assert!(name.starts_with("10k-presence-n-2"), "{name}");
+        assert!(folder.starts_with("out"));
+    }
+}

@@ -1,0 +1,133 @@
+//! `xmpp-bench serve`: the router by itself, in this process, until a signal.
+//!
+//! It has no seed: nothing that a client sees of this router can be guessed.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use tracing_subscriber::EnvFilter;
+
+use super::exit::{Exit, Failure};
+use super::report::numbers::{bytes, count};
+use super::router::Builder;
+use super::scenario::{self, Overrides};
+use super::serve_config::{self, ServeConfig};
+use super::terminal::Terminal;
+use super::{descriptors, signals};
+use crate::reactor::{Reactor, ReactorConfig};
+use crate::server::ServerWorld;
+
+/// Environment variable with the log's filter, for instance `debug` or `xmpp_bench::server=trace`.
+const LOG_FILTER: &str = "XB_LOG";
+
+/// What the command line asks for.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The configuration's file.
+    pub config: Option<PathBuf>,
+    /// Listen here instead.
+    pub listen: Option<SocketAddr>,
+}
+
+/// Serves until SIGINT or SIGTERM; then every stream is closed in order and the exit code is 0.
+///
+/// # Errors
+/// The configuration is wrong or the address cannot be bound (2), or the event loop failed (1).
+pub fn serve(options: &Options, terminal: Terminal) -> Result<Exit, Failure> {
+    start_log("info", terminal);
+    let mut config =
+        options.config.as_deref().map_or_else(|| Ok(ServeConfig::default()), ServeConfig::read)?;
+    if let Some(listen) = options.listen {
+        serve_config::loopback_only(listen).map_err(|what| Failure::usage(format!("--listen: {what}")))?;
+        config.listen = listen;
+    }
+    let open_files = descriptors::raise();
+    let world = build(&config)?;
+    let accounts = world.account_count();
+    let cannot = |what: &str, error: std::io::Error| Failure::internal(format!("{what}: {error}"));
+    let mut reactor = Reactor::new(world, ReactorConfig::default()).map_err(|e| cannot("cannot start", e))?;
+    let address = reactor.listen(config.listen).map_err(|error| {
+        Failure::usage(format!("cannot listen on {}: {error}", config.listen))
+            .help("`--listen 127.0.0.1:0` takes any free port")
+    })?;
+    let stopper = reactor.stopper();
+    signals::install(move |_| stopper.stop()).map_err(|e| cannot("cannot watch signals", e))?;
+    let is_trial = options.config.is_none();
+    terminal
+        .out(&greeting(&config, address, accounts, is_trial))
+        .map_err(|error| cannot("cannot write", error))?;
+    tracing::info!(%address, accounts, open_files = open_files.soft, "serving");
+    let (world, report) = reactor.run().map_err(|error| cannot("the event loop failed", error))?;
+    let counters = world.counters();
+    tracing::info!(
+        connections = report.counters.accepted,
+        bytes_in = bytes(report.counters.bytes_in),
+        bytes_out = bytes(report.counters.bytes_out),
+        messages = counters.messages_in,
+        presences = counters.presences_in,
+        iqs = counters.iqs_in,
+        copies = counters.copies,
+        bounced = counters.bounced,
+        "stopped"
+    );
+    Ok(Exit::Passed)
+}
+
+fn build(config: &ServeConfig) -> Result<ServerWorld, Failure> {
+    let mut builder =
+        Builder::new(&config.domain, config.mechanisms.clone(), config.conflict).map_err(Failure::usage)?;
+    for user in &config.users {
+        builder.add_account(&user.name, &user.password).map_err(Failure::usage)?;
+    }
+    if let Some(path) = &config.scenario {
+        let loaded = scenario::load(path, &Overrides::default())?;
+        builder.add_scenario(&loaded.scenario).map_err(Failure::usage)?;
+    }
+    Ok(builder.build())
+}
+
+/// How to connect. Passwords are shown only of the trial's own accounts.
+fn greeting(config: &ServeConfig, address: SocketAddr, accounts: usize, is_trial: bool) -> String {
+    let mechanisms: Vec<&str> = config.mechanisms.iter().map(|mechanism| mechanism.as_str()).collect();
+    let mut text = format!(
+        "listening on {address}, domain {}, {} accounts, {}\n",
+        config.domain,
+        count(accounts as u64),
+        mechanisms.join(" ")
+    );
+    if is_trial {
+        for user in &config.users {
+            let _ = writeln!(text, "account {}@{}, password {}", user.name, config.domain, user.password);
+        }
+        text.push_str("connect without TLS, which is not built yet; Ctrl-C ends the router in order\n");
+    }
+    text
+}
+
+/// Starts the log on stderr: `default` unless `XB_LOG` says otherwise.
+pub(super) fn start_log(default: &str, terminal: Terminal) {
+    let filter = EnvFilter::try_from_env(LOG_FILTER).unwrap_or_else(|_| EnvFilter::new(default));
+    // A second start in one process (tests) keeps the first one's settings.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(terminal.stderr_colour())
+        .with_target(false)
+        .try_init();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_trials_passwords_are_shown() {
+        let config = ServeConfig::default();
+        let address = "127.0.0.1:5222".parse().unwrap();
+        let trial = greeting(&config, address, 2, true);
+        assert!(trial.starts_with("listening on 127.0.0.1:5222, domain localhost, 2 accounts, "));
+        assert!(trial.contains("account alice@localhost, password alice"));
+        assert!(!greeting(&config, address, 2, false).contains("password"));
+    }
+}

@@ -1,0 +1,201 @@
+//! The configuration of `serve`: a small TOML file, every key optional.
+//!
+//! It starts nothing. A mistake is an error with its place and, where a name is misspelt, the nearest valid one.
+
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::exit::{Complaint, Exit, Failure};
+use crate::server::ConflictPolicy;
+use crate::stream::Mechanism;
+
+/// Where `serve` listens unless told otherwise.
+const DEFAULT_LISTEN: &str = "127.0.0.1:5222";
+/// Offered unless told otherwise, in this order.
+const DEFAULT_MECHANISMS: [Mechanism; 3] = [Mechanism::ScramSha256, Mechanism::ScramSha1, Mechanism::Plain];
+
+/// What `serve` is to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServeConfig {
+    /// Loopback only, as long as there is no TLS.
+    pub listen: SocketAddr,
+    /// Domain served.
+    pub domain: String,
+    /// Mechanisms offered, in order of preference.
+    pub mechanisms: Vec<Mechanism>,
+    /// What happens when a client asks for a resource that is taken.
+    pub conflict: ConflictPolicy,
+    /// Accounts.
+    pub users: Vec<User>,
+    /// Scenario whose accounts and rosters are made as well; a relative path counts from the configuration's folder.
+    pub scenario: Option<PathBuf>,
+}
+
+/// One account.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct User {
+    /// Localpart.
+    pub name: String,
+    /// Password.
+    pub password: String,
+}
+
+/// The file as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    listen: Option<Spanned<String>>,
+    domain: Option<String>,
+    mechanisms: Option<Vec<Spanned<String>>>,
+    conflict: Option<Spanned<String>>,
+    anonymous: Option<bool>,
+    users: Option<Vec<User>>,
+    scenario: Option<PathBuf>,
+}
+
+impl Default for ServeConfig {
+    /// Two accounts to try it with, on loopback.
+    fn default() -> Self {
+        let user = |name: &str| User { name: name.to_owned(), password: name.to_owned() };
+        Self {
+            listen: DEFAULT_LISTEN.parse().expect("a constant"),
+            domain: "localhost".to_owned(),
+            mechanisms: DEFAULT_MECHANISMS.to_vec(),
+            conflict: ConflictPolicy::default(),
+            users: vec![user("alice"), user("bob")],
+            scenario: None,
+        }
+    }
+}
+
+impl ServeConfig {
+    /// Reads the file at `path`.
+    ///
+    /// # Errors
+    /// Exit code 2: it cannot be read, or has mistakes.
+    pub fn read(path: &Path) -> Result<Self, Failure> {
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            Failure::usage(format!("cannot read configuration {}: {error}", path.display()))
+                .help("without a configuration, `xmpp-bench serve` listens on 127.0.0.1:5222")
+        })?;
+        Self::parse(&text, &path.display().to_string()).map(|mut config| {
+            if let (Some(scenario), Some(folder)) = (&mut config.scenario, path.parent()) {
+                *scenario = folder.join(&*scenario);
+            }
+            config
+        })
+    }
+
+    /// `name` is how the file is called in errors.
+    fn parse(text: &str, name: &str) -> Result<Self, Failure> {
+        let faults = Faults { text, name };
+        let file: File = toml::from_str(text).map_err(|error| faults.of_toml(&error))?;
+        let defaults = Self::default();
+        let listen = match &file.listen {
+            None => defaults.listen,
+            Some(listen) => listen
+                .get_ref()
+                .parse()
+                .map_err(|_| "not ADDRESS:PORT, for instance 127.0.0.1:5222".to_owned())
+                .and_then(|address| loopback_only(address).map(|()| address))
+                .map_err(|what| faults.at(listen.span(), format!("listen: {what}"), None))?,
+        };
+        let mut mechanisms = match &file.mechanisms {
+            None => defaults.mechanisms,
+            Some(names) => names.iter().map(|name| mechanism(name, faults)).collect::<Result<_, _>>()?,
+        };
+        if file.anonymous == Some(true) && !mechanisms.contains(&Mechanism::Anonymous) {
+            mechanisms.push(Mechanism::Anonymous);
+        }
+        let conflict = file.conflict.as_ref().map_or(Ok(defaults.conflict), |word| conflict(word, faults))?;
+        Ok(Self {
+            listen,
+            domain: file.domain.unwrap_or(defaults.domain),
+            mechanisms,
+            conflict,
+            users: file.users.unwrap_or_default(),
+            scenario: file.scenario,
+        })
+    }
+}
+
+/// Refuses what the network could listen to.
+///
+/// # Errors
+/// One line with the reason.
+pub fn loopback_only(address: SocketAddr) -> Result<(), String> {
+    if address.ip().is_loopback() {
+        return Ok(());
+    }
+    Err(format!(
+        "{address} is not loopback, and there is no TLS yet: passwords would cross the network in the clear"
+    ))
+}
+
+fn mechanism(name: &Spanned<String>, faults: Faults<'_>) -> Result<Mechanism, Failure> {
+    let known = [Mechanism::ScramSha256, Mechanism::ScramSha1, Mechanism::Plain, Mechanism::Anonymous];
+    Mechanism::parse(name.get_ref()).ok_or_else(|| {
+        let what = format!("unknown mechanism `{}`", name.get_ref());
+        faults.at(name.span(), what, one_of(name.get_ref(), &known.map(Mechanism::as_str)))
+    })
+}
+
+fn conflict(word: &Spanned<String>, faults: Faults<'_>) -> Result<ConflictPolicy, Failure> {
+    match word.get_ref().as_str() {
+        "replace" => Ok(ConflictPolicy::Replace),
+        "assign-other" => Ok(ConflictPolicy::AssignOther),
+        "refuse" => Ok(ConflictPolicy::Refuse),
+        other => {
+            let known = ["replace", "assign-other", "refuse"];
+            Err(faults.at(word.span(), format!("unknown conflict policy `{other}`"), one_of(other, &known)))
+        }
+    }
+}
+
+/// `did you mean …?`, or all that there is.
+fn one_of(word: &str, known: &[&str]) -> Option<String> {
+    let likeness = |known: &&&str| strsim::jaro_winkler(&word.to_lowercase(), &known.to_lowercase());
+    let nearest = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
+    if likeness(&nearest) > 0.8 {
+        return Some(format!("did you mean `{nearest}`?"));
+    }
+    Some(format!("there is: {}", known.join(", ")))
+}
+
+/// Turns a span into a place.
+#[derive(Debug, Clone, Copy)]
+struct Faults<'a> {
+    text: &'a str,
+    name: &'a str,
+}
+
+impl Faults<'_> {
+    fn at(self, span: Range<usize>, what: String, help: Option<String>) -> Failure {
+        let before = self.text.get(..span.start).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        let what = format!("{}:{line}:{column}: {what}", self.name);
+        Failure { exit: Exit::Usage, errors: vec![Complaint { what, help }] }
+    }
+
+    /// The parser names an unknown key and the known ones, each in backticks, the unknown one first.
+    fn of_toml(self, error: &toml::de::Error) -> Failure {
+        let message = error.message().lines().collect::<Vec<_>>().join("; ");
+        let mut names = message.split('`').skip(1).step_by(2);
+        let (what, help) = match (message.starts_with("unknown field"), names.next()) {
+            (true, Some(unknown)) => {
+                (format!("unknown key `{unknown}`"), one_of(unknown, &names.collect::<Vec<_>>()))
+            }
+            _ => (message, None),
+        };
+        self.at(error.span().unwrap_or(0..0), what, help)
+    }
+}
+
+#[cfg(test)]
+mod tests;

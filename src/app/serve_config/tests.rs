@@ -1,0 +1,75 @@
+use super::*;
+
+#[test]
+fn every_key_is_optional() {
+    let config = ServeConfig::parse("", "c").unwrap();
+    assert_eq!(config, ServeConfig { users: Vec::new(), ..ServeConfig::default() });
+    let config = ServeConfig::parse(
+        r#"
+        listen = "[::1]:0"
+        domain = "example.org"
+        mechanisms = ["PLAIN"]
+        conflict = "refuse"
+        anonymous = true
+        scenario = "s.toml"
+        users = [{ name = "a", password = "b" }]
+        "#,
+        "c",
+    )
+    .unwrap();
+    assert_eq!(config.listen.to_string(), "[::1]:0");
+    assert_eq!(config.mechanisms, [Mechanism::Plain, Mechanism::Anonymous]);
+    assert_eq!(config.conflict, ConflictPolicy::Refuse);
+    assert_eq!(config.users, [User { name: "a".into(), password: "b".into() }]);
+}
+
+#[test]
+fn mistakes_have_a_place_and_a_way_out() {
+    let cases = [
+        ("domain = \"a\"\nlisen = \"x\"", "c:2:1: unknown key `lisen`", Some("did you mean `listen`?")),
+        (
+            "users = [{ nam = \"a\", password = \"b\" }]",
+            "c:1:12: unknown key `nam`",
+            Some("did you mean `name`?"),
+        ),
+        ("domain = 5", "c:1:10: invalid type: integer `5`, expected a string", None),
+        ("é = 1", "c:1:1: ", None),
+        ("users = [{ name = \"a\" }]", "c:1:10: missing field `password`", None),
+        ("domain = \"a", "c:1:", None),
+        ("listen = \"nowhere\"", "c:1:10: listen: not ADDRESS:PORT", None),
+        (
+            "listen = \"0.0.0.0:5222\"",
+            "c:1:10: listen: 0.0.0.0:5222 is not loopback, and there is no TLS yet",
+            None,
+        ),
+        (
+            "mechanisms = [\"PLAIN\", \"SCRAM-SHA-255\"]",
+            "c:1:24: unknown mechanism",
+            Some("did you mean `SCRAM-SHA-256`?"),
+        ),
+        (
+            "conflict = \"x\"",
+            "c:1:12: unknown conflict policy `x`",
+            Some("there is: replace, assign-other, refuse"),
+        ),
+    ];
+    for (text, what, help) in cases {
+        let failure = ServeConfig::parse(text, "c").unwrap_err();
+        assert_eq!(failure.exit, Exit::Usage);
+        let complaint = &failure.errors[0];
+        assert!(complaint.what.starts_with(what), "{text}\n{}", complaint.what);
+        assert!(!complaint.what.contains('\n'), "{}", complaint.what);
+        if let Some(help) = help {
+            assert_eq!(complaint.help.as_deref(), Some(help), "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_scenario_counts_from_the_configurations_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("serve.toml");
+    std::fs::write(&path, "scenario = \"s.toml\"").unwrap();
+    assert_eq!(ServeConfig::read(&path).unwrap().scenario, Some(folder.path().join("s.toml")));
+    assert_eq!(ServeConfig::read(&folder.path().join("none")).unwrap_err().exit, Exit::Usage);
+}

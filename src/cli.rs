@@ -1,0 +1,282 @@
+//! The command line: flags in, one struct per subcommand out.
+//!
+//! It does nothing of what the flags ask for; each subcommand is one call into [`xmpp_bench::app`]. What is not built
+//! yet has no flag here, and asking for it by its name is answered with what there is instead.
+
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
+use xmpp_bench::app::exit::{Exit, Failure};
+use xmpp_bench::app::terminal::Terminal;
+use xmpp_bench::app::{check, child, report, run, scenario, serve};
+
+/// Subcommands of the design that have no walls yet.
+const NOT_BUILT: [&str; 3] = ["capacity", "compare", "agent"];
+const SUBCOMMANDS: &str = "run, check, serve, report, completions";
+
+const EXAMPLES: &str = "\
+Examples:
+  xmpp-bench scenarios/smoke.toml                     start the router, load it, print a verdict
+  xmpp-bench scenarios/smoke.toml --target xmpp://127.0.0.1 --domain localhost
+                                                      the same load on another server
+  xmpp-bench run smoke.toml --set users.count=50 --seed 7
+  xmpp-bench check scenarios/*.toml                   find mistakes without running anything
+  xmpp-bench serve                                    the router alone, on 127.0.0.1:5222
+  xmpp-bench report out/smoke-20240229-123456         print a result again
+
+Exit codes:
+  0    passed: every SLO held
+  1    internal error
+  2    wrong usage, scenario or configuration; nothing was sent
+  3    an SLO was broken
+  5    the measurement is invalid (the harness was the limit, or the target rate was missed); never a pass
+  6    the target is unreachable, refused the login, or went away
+  130  interrupted (SIGINT), 143 terminated (SIGTERM); a partial result is written and marked
+
+The result goes to stdout, progress to stderr. NO_COLOR is honoured.";
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "xmpp-bench",
+    version,
+    about = "Measures XMPP servers with thousands of synthetic clients; brings its own router to compare with.",
+    override_usage = "xmpp-bench SCENARIO.toml [OPTIONS]\n       xmpp-bench <COMMAND>",
+    after_help = EXAMPLES,
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    max_term_width = 110
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a scenario (the word `run` may be left out)
+    Run(RunArgs),
+    /// Validate scenarios without running them
+    Check(CheckArgs),
+    /// Run the router by itself, until SIGINT or SIGTERM
+    Serve(ServeArgs),
+    /// Print a result again
+    Report(ReportArgs),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// The router of `run`, told what to do by its parent over stdin.
+    #[command(name = child::SUBCOMMAND, hide = true)]
+    Child,
+}
+
+/// What changes a scenario without editing it.
+#[derive(Debug, Args)]
+struct Overrides {
+    /// What to load instead of the scenario's own target: `embedded`, xmpp://HOST[:PORT] or xmpp+plain://HOST[:PORT]
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
+    target: Option<String>,
+    /// Domain of the accounts on the target
+    #[arg(long, value_name = "DOMAIN", value_hint = ValueHint::Hostname)]
+    domain: Option<String>,
+    /// Replace one value of the scenario, for instance users.count=50 (repeatable)
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = parse_set)]
+    sets: Vec<(String, String)>,
+    /// Seed of all randomness: the same seed is the same schedule
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+struct RunArgs {
+    /// Scenario to run
+    #[arg(value_name = "SCENARIO.toml", value_hint = ValueHint::FilePath)]
+    scenario: PathBuf,
+    #[command(flatten)]
+    overrides: Overrides,
+    /// Folder of the result [default: out/<name>-<time>]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    out: Option<PathBuf>,
+    /// Print the result as JSON instead of text
+    #[arg(long)]
+    json: bool,
+    /// No progress on stderr
+    #[arg(long, short)]
+    quiet: bool,
+    /// Load a server with a public address: you say that it is yours
+    #[arg(long)]
+    yes_this_is_my_server: bool,
+}
+
+#[derive(Debug, Args)]
+struct CheckArgs {
+    /// Scenarios to validate
+    #[arg(value_name = "SCENARIO.toml", required = true, value_hint = ValueHint::FilePath)]
+    scenarios: Vec<PathBuf>,
+    #[command(flatten)]
+    overrides: Overrides,
+}
+
+#[derive(Debug, Args)]
+struct ServeArgs {
+    /// Configuration; without it, two accounts on 127.0.0.1:5222
+    #[arg(value_name = "CONFIG.toml", value_hint = ValueHint::FilePath)]
+    config: Option<PathBuf>,
+    /// Listen here instead
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<std::net::SocketAddr>,
+}
+
+#[derive(Debug, Args)]
+struct ReportArgs {
+    /// Folder of a result, or its result.json
+    #[arg(value_name = "RESULT", value_hint = ValueHint::AnyPath)]
+    result: PathBuf,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Format {
+    /// At most 40 lines for people
+    Text,
+    /// The whole result.json
+    Json,
+}
+
+/// Parses the command line, does what it asks for, and says how it went.
+pub(crate) fn main() -> ExitCode {
+    let terminal = Terminal::from_environment();
+    let arguments = match with_subcommand(std::env::args_os().collect()) {
+        Ok(arguments) => arguments,
+        Err(failure) => return finish(terminal, Err(failure)),
+    };
+    // Help exits with 0 and a mistake with 2, each on its own stream.
+    let cli = Cli::try_parse_from(arguments).unwrap_or_else(|error| error.exit());
+    finish(terminal, dispatch(cli.command, terminal))
+}
+
+fn finish(terminal: Terminal, outcome: Result<Exit, Failure>) -> ExitCode {
+    outcome
+        .unwrap_or_else(|failure| {
+            terminal.fail(&failure);
+            failure.exit
+        })
+        .into()
+}
+
+fn dispatch(command: Command, terminal: Terminal) -> Result<Exit, Failure> {
+    match command {
+        Command::Run(args) => run::run(&args.into(), terminal),
+        Command::Check(args) => check::check(&args.scenarios, &args.overrides.into(), terminal),
+        Command::Serve(args) => {
+            serve::serve(&serve::Options { config: args.config, listen: args.listen }, terminal)
+        }
+        Command::Report(args) => {
+            let format = match args.format {
+                Format::Text => report::Format::Text,
+                Format::Json => report::Format::Json,
+            };
+            report::print_again(&args.result, format, terminal)
+        }
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "xmpp-bench", &mut script);
+            terminal
+                .out(&String::from_utf8_lossy(&script))
+                .map_err(|error| Failure::internal(format!("cannot write: {error}")))?;
+            Ok(Exit::Passed)
+        }
+        Command::Child => child::main(),
+    }
+}
+
+impl From<Overrides> for scenario::Overrides {
+    fn from(args: Overrides) -> Self {
+        let Overrides { target, domain, sets, seed } = args;
+        Self { target, domain, sets, seed }
+    }
+}
+
+impl From<RunArgs> for run::Options {
+    fn from(args: RunArgs) -> Self {
+        Self {
+            scenario: args.scenario,
+            overrides: args.overrides.into(),
+            out: args.out,
+            json: args.json,
+            quiet: args.quiet,
+            mine: args.yes_this_is_my_server,
+        }
+    }
+}
+
+fn parse_set(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.trim().is_empty() => Ok((key.trim().to_owned(), value.trim().to_owned())),
+        _ => Err("not KEY=VALUE, for instance users.count=50".to_owned()),
+    }
+}
+
+/// Puts in the word `run` where it was left out: before a flag of `run`, or before something that is a path. Any
+/// other word is left for clap, which knows the subcommands and suggests the nearest.
+fn with_subcommand(mut arguments: Vec<OsString>) -> Result<Vec<OsString>, Failure> {
+    let Some(first) = arguments.get(1).map(OsString::as_os_str) else { return Ok(arguments) };
+    if let Some(name) = NOT_BUILT.iter().find(|name| first == OsStr::new(name)) {
+        return Err(
+            Failure::usage(format!("`{name}` is not built yet")).help(format!("there is: {SUBCOMMANDS}"))
+        );
+    }
+    let word = first.to_string_lossy();
+    let own_flag = ["-h", "--help", "-V", "--version"].contains(&word.as_ref());
+    let is_subcommand =
+        Cli::command().get_subcommands().any(|command| first == OsStr::new(command.get_name()));
+    let is_path = word.contains(['/', '.']) || PathBuf::from(first).exists();
+    if !own_flag && !is_subcommand && (word.starts_with('-') || is_path) {
+        arguments.insert(1, "run".into());
+    }
+    Ok(arguments)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn expanded(words: &[&str]) -> Vec<String> {
+        let arguments = ["xmpp-bench"].iter().chain(words).map(OsString::from).collect();
+        with_subcommand(arguments)
+            .unwrap()
+            .iter()
+            .skip(1)
+            .map(|word| word.to_string_lossy().into_owned())
+            .collect()
+    }
+
+    #[test]
+    fn the_word_run_may_be_left_out() {
+        let cases: [(&[&str], &[&str]); 7] = [
+            (&["a.toml", "--json"], &["run", "a.toml", "--json"]),
+            (&["dir/a"], &["run", "dir/a"]),
+            (&["--seed", "7", "a.toml"], &["run", "--seed", "7", "a.toml"]),
+            (&["run", "a.toml"], &["run", "a.toml"]),
+            (&["serve"], &["serve"]),
+            (&["--help"], &["--help"]),
+            (&["chekc"], &["chekc"]),
+        ];
+        for (given, want) in cases {
+            assert_eq!(expanded(given), want);
+        }
+    }
+
+    #[test]
+    fn flags_are_consistent() {
+        Cli::command().debug_assert();
+        assert_eq!(parse_set("users.count = 5"), Ok(("users.count".into(), "5".into())));
+        assert_eq!(parse_set("a=b=c"), Ok(("a".into(), "b=c".into())));
+        assert!(parse_set("=5").is_err() && parse_set("users.count").is_err());
+    }
+}
