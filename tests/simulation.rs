@@ -1,0 +1,134 @@
+//! The real router and the real harness on a simulated network, joined without a socket.
+//!
+//! Each seed is one network: pieces of any size, uneven delays, stalls, broken paths. What is said here holds for each.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use xmpp_bench::load::{LoadPlan, LoadWorld, Monitor, Scenario, contacts};
+use xmpp_bench::metrics::Summary;
+use xmpp_bench::router::Subscription;
+use xmpp_bench::server::{AccountSpec, ConflictPolicy, ServerConfig, ServerWorld};
+use xmpp_bench::sim::{Digest, Faults, Sim};
+use xmpp_bench::stanza::Jid;
+use xmpp_bench::stream::{Credentials, Mechanism};
+
+const SCENARIO: &str = r#"
+name = "simulated"
+seed = 7
+[target]
+server = "embedded"
+domain = "bench.local"
+[users]
+count   = 24
+account = { user = "u{n:06}", password = "p" }
+create  = "provision"
+auth    = "PLAIN"
+roster  = { graph = "small-world", contacts = 4 }
+[[phase]]
+name   = "login"
+arrive = { rate = "100/s", until = "all-ready" }
+[[phase]]
+name     = "steady"
+duration = "10s"
+do = [
+  { action = "chat", rate = "40/s", to = "contact", size = "200B" },
+  { action = "presence", rate = "10/s", show = ["chat", "away", "dnd"] },
+  { action = "ping", rate = "5/s" },
+]
+"#;
+
+/// Runs the scenario over a network with these habits; what was measured, and the digest of every byte.
+fn run(faults: Faults, seed: u64) -> (Summary, Digest, u64) {
+    let scenario = Arc::new(Scenario::parse(SCENARIO).expect("the scenario is right"));
+    let secret = [3; 32];
+    let mut server = ServerWorld::new(ServerConfig {
+        domain: "bench.local".into(),
+        mechanisms: vec![Mechanism::Plain],
+        process_secret: secret,
+        conflict: ConflictPolicy::Replace,
+    });
+    let credentials = Credentials::derive("p", &[Mechanism::Plain], b"salt", 4096, &secret);
+    let jid = |n: u32| {
+        let user = scenario.users.username(n as usize);
+        Jid::from_parts(Some(&user), "bench.local", None).expect("the pattern is good")
+    };
+    let roster = scenario.users.roster.as_ref().expect("the scenario has one");
+    let graph = contacts(roster, scenario.users.count, scenario.seed);
+    let specs = graph.iter().zip(0..).map(|(contacts, n)| AccountSpec {
+        localpart: scenario.users.username(n),
+        credentials: credentials.clone(),
+        roster: contacts.iter().map(|c| (jid(*c), Subscription::Both)).collect(),
+    });
+    server.provision(specs).expect("the names are good");
+    let clients = LoadWorld::new(LoadPlan {
+        scenario: Arc::clone(&scenario),
+        target: "127.0.0.1:5222".parse().expect("an address"),
+        sources: Vec::new(),
+        run: "sim".into(),
+        monitor: Arc::new(Monitor::default()),
+    });
+    let mut sim = Sim::<ServerWorld, LoadWorld>::new(server, clients, faults, seed);
+    assert!(sim.run(Duration::from_secs(600)), "seed {seed}: the run does not end");
+    let (digest, left) = (sim.digest(), sim.server.world().session_count());
+    let sessions = u64::try_from(left).expect("few");
+    (sim.clients.into_world().into_summary(), digest, sessions)
+}
+
+/// (done, lost, duplicated, reordered, missing, unexpected) of an action in the steady phase.
+fn counts(summary: &Summary, action: &str) -> [u64; 6] {
+    let phase = summary.phases.iter().find(|p| p.name == "steady").expect("the phase was run");
+    let action = phase.actions.iter().find(|a| a.action == action).expect("the action was run");
+    let c = &action.counts;
+    [c.done, c.lost, c.duplicated, c.reordered, c.missing, c.unexpected]
+}
+
+#[test]
+fn a_calm_network_loses_nothing() {
+    let (summary, _, sessions) = run(Faults::none(), 1);
+    assert_eq!(counts(&summary, "chat"), [400, 0, 0, 0, 0, 0]);
+    assert_eq!(counts(&summary, "presence"), [100, 0, 0, 0, 0, 0]);
+    assert_eq!(counts(&summary, "ping"), [50, 0, 0, 0, 0, 0]);
+    assert_eq!(sessions, 0, "every session has ended with its connection");
+}
+
+#[test]
+fn a_rough_network_delays_and_cuts_but_loses_nothing() {
+    for seed in 0..6 {
+        let (summary, _, sessions) = run(Faults::rough(), seed);
+        assert_eq!(counts(&summary, "chat"), [400, 0, 0, 0, 0, 0], "seed {seed}");
+        assert_eq!(counts(&summary, "presence"), [100, 0, 0, 0, 0, 0], "seed {seed}");
+        assert_eq!(sessions, 0, "seed {seed}");
+    }
+}
+
+/// Paths break here, and without stream management what was on them is lost; but nothing comes twice, out of order, or
+/// to somebody else, and no session outlives its connection.
+#[test]
+fn a_hostile_network_breaks_paths_but_no_promise() {
+    let mut broken = 0;
+    for seed in 0..12 {
+        let (summary, _, sessions) = run(Faults::hostile(), seed);
+        assert_eq!(sessions, 0, "seed {seed}");
+        let steady = summary.phases.iter().any(|p| p.name == "steady");
+        if !steady {
+            broken += 1;
+            continue;
+        }
+        for action in ["chat", "presence"] {
+            let [_, lost, duplicated, reordered, _, unexpected] = counts(&summary, action);
+            assert_eq!([duplicated, reordered, unexpected], [0; 3], "seed {seed}: {action}");
+            broken += lost;
+        }
+    }
+    assert!(broken > 0, "no path was broken: the test would pass without a router");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bytes_at_the_same_times() {
+    let (_, first, _) = run(Faults::rough(), 42);
+    let (_, again, _) = run(Faults::rough(), 42);
+    let (_, other, _) = run(Faults::rough(), 43);
+    assert_eq!(first, again);
+    assert_ne!(first, other);
+}
