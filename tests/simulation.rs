@@ -1,4 +1,5 @@
 //! The real router and the real harness on a simulated network, joined without a socket.
+//! The real router and the real harness on a simulated network, joined without a socket.
 //!
 //! Each seed is one network: pieces of any size, uneven delays, stalls, broken paths. What is said here holds for each.
 
@@ -89,6 +90,8 @@ fn a_calm_network_loses_nothing() {
     assert_eq!(counts(&summary, "chat"), [400, 0, 0, 0, 0, 0]);
     assert_eq!(counts(&summary, "presence"), [100, 0, 0, 0, 0, 0]);
     assert_eq!(counts(&summary, "ping"), [50, 0, 0, 0, 0, 0]);
+    let software = summary.software.expect("the router says what it is");
+    assert!(software.starts_with("xmpp-bench "), "{software}");
     assert_eq!(sessions, 0, "every session has ended with its connection");
 }
 

@@ -73,7 +73,7 @@ pub struct TargetRecord {
     pub address: String,
     /// XMPP domain.
     pub domain: String,
-    /// Name and version of its software; null when it was not asked.
+    /// Name and version of its software; null when it did not tell (XEP-0092).
     pub software: Option<String>,
     /// Cores it was pinned to; empty when nothing was pinned or it ran elsewhere.
     pub cores: Vec<usize>,

@@ -113,8 +113,13 @@ fn assemble(
             url: loaded.target.to_string(),
             address: conducted.address.to_string(),
             domain: scenario.target.domain.clone(),
-            software: (loaded.target == Target::Embedded)
-                .then(|| format!("{} {} ({})", program.name, program.version, program.commit)),
+            // The embedded router is this very program, of which more is known than it says of itself.
+            software: match loaded.target {
+                Target::Embedded => {
+                    Some(format!("{} {} ({})", program.name, program.version, program.commit))
+                }
+                Target::Server(_) => conducted.summary.software.clone(),
+            },
             cores: conducted.halves.router.clone(),
             rss_peak_bytes: conducted.cost.as_ref().map(|(_, peak)| *peak),
             cost: conducted.cost.as_ref().map(|(phases, _)| phases.clone()).unwrap_or_default(),

@@ -10,6 +10,8 @@ pub(super) const NS_PING: &str = "urn:xmpp:ping";
 pub(super) const NS_ROSTER: &str = "jabber:iq:roster";
 /// Service discovery (XEP-0030).
 pub(super) const NS_DISCO_INFO: &str = "http://jabber.org/protocol/disco#info";
+/// Software version (XEP-0092).
+pub(super) const NS_VERSION: &str = "jabber:iq:version";
 /// Delayed delivery (XEP-0203).
 pub(super) const NS_DELAY: &str = "urn:xmpp:delay";
 
@@ -64,6 +66,18 @@ pub(super) fn ping(run: &Run, id: StanzaId, domain: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(b"' id='");
     run.write(id, out);
     out.extend_from_slice(b"'><ping xmlns='urn:xmpp:ping'/></iq>");
+}
+
+/// Id of the question for the server's software; no operation's id has this form.
+pub(super) const VERSION_ID: &str = "software-version";
+
+/// Asks the server for its software (XEP-0092): a result without it is worth little.
+pub(super) fn version(domain: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"<iq type='get' to='");
+    escape_attr_into(domain, out);
+    out.extend_from_slice(b"' id='");
+    out.extend_from_slice(VERSION_ID.as_bytes());
+    out.extend_from_slice(b"'><query xmlns='jabber:iq:version'/></iq>");
 }
 
 /// Payload of the answer to a disco#info query: the least that a client says of itself (XEP-0030 §3.1).

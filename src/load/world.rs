@@ -60,6 +60,8 @@ pub struct LoadWorld {
     pub(super) scratch: Vec<u8>,
     /// Contacts that the scenario's graph gives each user, taken when its roster comes.
     graph: Vec<Vec<u32>>,
+    /// What the server says it is (XEP-0092), once it has.
+    pub(super) software: Option<String>,
     /// Users whose roster was not the graph's.
     roster_mismatches: u32,
     /// Body of messages: as long as the longest.
@@ -95,6 +97,7 @@ impl LoadWorld {
             monitor_at: Nanos::ZERO,
             scratch: Vec::new(),
             graph: graph.unwrap_or_default(),
+            software: None,
             roster_mismatches: 0,
             body: b"The quick brown fox jumps over the lazy dog. "
                 .iter()
@@ -136,6 +139,7 @@ impl LoadWorld {
             closes,
             errors,
             other,
+            software: self.software,
             invalid: self.invalid,
             failure: self.failure,
             interrupted: self.interrupted,

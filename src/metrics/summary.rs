@@ -291,6 +291,8 @@ pub struct Summary {
     pub errors: Vec<ErrorCount>,
     /// What came from the server unasked or is not counted elsewhere, by kind.
     pub other: BTreeMap<String, u64>,
+    /// Name and version of the server's software, if it told (XEP-0092).
+    pub software: Option<String>,
     /// SLOs in the scenario's order.
     pub slos: Vec<SloResult>,
     /// Why the measurement is invalid; empty when it is sound.
@@ -326,6 +328,8 @@ pub struct Records {
     pub errors: Vec<ErrorCount>,
     /// What came unasked, by kind.
     pub other: BTreeMap<String, u64>,
+    /// Name and version of the server's software, if it told.
+    pub software: Option<String>,
     /// Limits of the harness that were met on the way.
     pub invalid: Vec<Invalid>,
     /// Why the run could not be carried out.
@@ -361,6 +365,7 @@ impl Records {
             closes: self.closes,
             errors: self.errors,
             other: self.other,
+            software: self.software,
             slos,
             invalid: self.invalid,
             failure: self.failure,

@@ -95,7 +95,20 @@ impl VirtualUser {
         let times = LoginTimes { ready: cx.now, ..joining.times };
         self.state = State::Ready(joining.jid.clone());
         cx.world.user_ready(self.index, contacts, &times);
+        if self.index == 0 {
+            let domain = std::sync::Arc::clone(&cx.world.domain);
+            cx.write(|out| stanzas::version(&domain, out));
+        }
     }
+}
+
+/// Name and version in an answer to [`stanzas::version`]; `None` when the server keeps them to itself.
+pub(super) fn software(answer: &Element) -> Option<String> {
+    let node = Node::parse(answer, NS_CLIENT);
+    let query = node.child("query", stanzas::NS_VERSION)?;
+    let words = ["name", "version"].map(|name| query.child(name, stanzas::NS_VERSION).map(Node::text));
+    let words: Vec<_> = words.into_iter().flatten().filter(|word| !word.trim().is_empty()).collect();
+    (!words.is_empty()).then(|| words.join(" "))
 }
 
 fn closed_early(error: Option<StreamError>) -> LoginError {

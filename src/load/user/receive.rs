@@ -2,7 +2,8 @@
 
 use super::super::ids::StanzaId;
 use super::super::journal::{Matched, Received};
-use super::super::stanzas::NS_DELAY;
+use super::super::stanzas::{NS_DELAY, VERSION_ID};
+use super::login::software;
 use super::{State, UserCx, VirtualUser, answer};
 use crate::stanza::{Head, Jid, Kind, StanzaType};
 use crate::xml::{Element, Span, unescape};
@@ -103,6 +104,10 @@ impl VirtualUser {
             }
             let matched = cx.world.journal.answer(id, self.received(is_error, cx));
             return note(matched, cx);
+        }
+        if head.id.is_some_and(|id| text(element, id) == VERSION_ID) {
+            cx.world.software = software(element);
+            return;
         }
         // What has an id of ours and is no operation is the roster; everybody asks once.
         self.take_roster(element, cx);

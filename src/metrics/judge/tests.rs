@@ -46,6 +46,7 @@ fn records(phases: Vec<PhaseRecord>) -> Records {
         closes: Vec::new(),
         errors: Vec::new(),
         other: std::collections::BTreeMap::new(),
+        software: None,
         invalid: Vec::new(),
         failure: None,
         interrupted: false,

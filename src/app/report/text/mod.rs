@@ -94,7 +94,7 @@ fn slo_name(slo: &SloResult) -> String {
 /// What was run, against what, where, by what.
 fn subject(result: &ResultFile) -> [String; 4] {
     let ResultFile { scenario, target, environment, program, summary, .. } = result;
-    let software = target.software.as_deref().unwrap_or("software not asked for");
+    let software = target.software.as_deref().unwrap_or("software unknown");
     let pinned = match (cores(&target.cores), cores(&result.harness.cores)) {
         (Some(router), Some(harness)) => format!("; router pinned to {router}, harness to {harness}"),
         _ if result.is_embedded() => "; nothing pinned".to_owned(),
