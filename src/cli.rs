@@ -31,7 +31,7 @@ Exit codes:
   1    internal error
   2    wrong usage, scenario or configuration; nothing was sent
   3    an SLO was broken
-  5    the measurement is invalid (the harness was the limit, or the target rate was missed); never a pass
+  5    the measurement is invalid: the harness was the limit, or the rate was missed; never a pass
   6    the target is unreachable, refused the login, or went away
   130  interrupted (SIGINT), 143 terminated (SIGTERM); a partial result is written and marked
 

@@ -108,6 +108,7 @@ fn derive(
     let threads = thread::available_parallelism().map_or(1, NonZero::get);
     let share = passwords.len().div_ceil(threads).max(1);
     thread::scope(|scope| {
+        #[expect(clippy::needless_collect, reason = "all threads start before the first one is waited for")]
         let workers: Vec<_> = passwords
             .chunks(share)
             .map(|chunk| {

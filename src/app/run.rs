@@ -3,7 +3,7 @@
 //! The load runs in a thread of its own, on a reactor; this thread only waits: for the end, for a signal, for news of
 //! the router, and four times a second for something to show. It measures nothing.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::conduct::{self, Conducted};
 use super::environment::{Environment, Program};
@@ -42,13 +42,16 @@ pub fn run(options: &Options, terminal: Terminal) -> Result<Exit, Failure> {
     let loaded = scenario::load(&options.scenario, &options.overrides)?;
     let open_files = descriptors::raise();
     preflight(&loaded, open_files)?;
+    options.out.as_deref().map_or(Ok(()), can_be_folder)?;
     let started = clock::Utc::now();
     let conducted = conduct::conduct(&loaded, options, terminal)?;
     let exit = exit_of(&conducted);
     let result = assemble(options, &loaded, &conducted, Environment::read(open_files), started, exit);
     let folder = options.out.clone().unwrap_or_else(|| default_folder(&loaded.scenario.name, started));
-    result.write(&folder)?;
+    // A full disk costs the file, not the numbers: they are printed all the same.
+    let written = result.write(&folder);
     report::print(&result, &folder, if options.json { Format::Json } else { Format::Text }, terminal)?;
+    written?;
     if let Some(failure) = complaint(&result, exit) {
         terminal.fail(&failure);
     }
@@ -72,6 +75,16 @@ fn preflight(loaded: &Loaded, open_files: descriptors::OpenFiles) -> Result<(), 
         .help("set users.create to \"provision\", or name a target"));
     }
     Ok(())
+}
+
+/// A result has a place: an hour of measuring must not end with a typing error. Nothing is made yet.
+fn can_be_folder(out: &Path) -> Result<(), Failure> {
+    match out.ancestors().find(|part| part.exists()) {
+        Some(part) if !part.is_dir() => {
+            Err(Failure::usage(format!("--out {}: {} is no folder", out.display(), part.display())))
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 fn exit_of(conducted: &Conducted) -> Exit {

@@ -1,0 +1,90 @@
+//! Runs that end before their time: by a signal, by the router's death, by the parent's death.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use rustix::process::Signal;
+
+use super::client::Client;
+use super::processes::Process;
+use super::program::{Folder, Program};
+
+/// A run in the middle of a phase that lasts longer than any test.
+fn under_way(folder: &Folder) -> Program {
+    let mut program = folder.start("small.toml --out o --set phase.steady.duration=1h");
+    program.wait_stderr("steady ");
+    program
+}
+
+#[test]
+fn ctrl_c_leaves_a_marked_result() {
+    assert_interrupted(Signal::INT, 130);
+}
+
+#[test]
+fn sigterm_leaves_a_marked_result() {
+    assert_interrupted(Signal::TERM, 143);
+}
+
+fn assert_interrupted(signal: Signal, code: i32) {
+    let folder = Folder::small();
+    let program = under_way(&folder);
+    let router = Process::child_of(program.pid);
+    program.signal(signal);
+    let ended = program.finish().exits(code);
+    assert_eq!(ended.stdout_line(), "INTERRUPTED  small: a partial result, 1 phases complete");
+    let result = folder.result("o");
+    assert_eq!((&result["verdict"], &result["exit_code"]), (&"interrupted".into(), &code.into()));
+    let summary = &result["summary"];
+    assert_eq!(summary["interrupted"], true);
+    assert_eq!(summary["login"]["ready"], 10, "what was measured is kept");
+    assert_eq!(summary["slos"], serde_json::json!([]), "and not judged");
+    assert!(result["target"]["router"].is_object(), "the router ended in order: {}", result["target"]);
+    router.wait_gone();
+    // The result can be printed again, and says the same.
+    let report = folder.run("report o").exits(0);
+    assert_eq!(report.stdout, ended.stdout);
+}
+
+#[test]
+fn ctrl_c_before_the_load_leaves_nothing() {
+    // Thousands of passwords: the router is busy deriving keys when the signal comes.
+    let folder = Folder::small();
+    let mut program = folder.start("small.toml --out o --set users.count=8000");
+    program.wait_stderr("starting the router with 8,000 accounts");
+    program.signal(Signal::INT);
+    let ended = program.finish().exits(130);
+    let error = "error: interrupted before the load began; there is no result";
+    assert_eq!((ended.complaint().0, ended.stdout.as_str()), (error, ""));
+    assert!(!folder.path("o").exists());
+}
+
+#[test]
+fn a_router_that_dies_is_6_and_said() {
+    let folder = Folder::small();
+    let program = under_way(&folder);
+    Process::child_of(program.pid).kill();
+    let ended = program.finish().exits(6);
+    let died = "the embedded router died during the run: it was killed by signal 9";
+    assert_eq!(ended.stdout_line(), format!("TARGET UNREACHABLE  small: {died}"));
+    let help = "help: a partial result was written; it says how far the run came";
+    assert_eq!(ended.complaint(), (format!("error: target embedded: {died}").as_str(), help));
+    let result = folder.result("o");
+    assert_eq!((&result["verdict"], &result["exit_code"]), (&"target-unreachable".into(), &6.into()));
+    assert_eq!(result["summary"]["interrupted"], false, "no operator ended it");
+    assert!(result["target"]["router"].is_null(), "it left no last word");
+}
+
+#[test]
+fn the_router_dies_with_its_parent() {
+    let folder = Folder::small();
+    let program = under_way(&folder);
+    let router = Process::child_of(program.pid);
+    let address: SocketAddr = (Ipv4Addr::LOCALHOST, router.listening_port()).into();
+    let client = Client::connect(address, "bench.local");
+    program.signal(Signal::KILL);
+    // No parent tells it to stop: the kernel closes the pipe between them.
+    let last_words = client.last_words();
+    assert!(last_words.contains("<system-shutdown"), "{last_words}");
+    router.wait_gone();
+    assert_eq!(program.finish().code, None);
+}
