@@ -68,9 +68,6 @@ enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
-    /// The router of `run`, told what to do by its parent over stdin.
-    #[command(name = child::SUBCOMMAND, hide = true)]
-    Child,
 }
 
 /// What changes a scenario without editing it.
@@ -151,7 +148,12 @@ enum Format {
 /// Parses the command line, does what it asks for, and says how it went.
 pub(crate) fn main() -> ExitCode {
     let terminal = Terminal::from_environment();
-    let arguments = match with_subcommand(std::env::args_os().collect()) {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    // Not for people, so neither help nor completions know it: the router of `run`, told what to do over stdin.
+    if arguments.get(1).is_some_and(|word| word == child::SUBCOMMAND) {
+        return finish(terminal, child::main());
+    }
+    let arguments = match with_subcommand(arguments) {
         Ok(arguments) => arguments,
         Err(failure) => return finish(terminal, Err(failure)),
     };
@@ -191,7 +193,6 @@ fn dispatch(command: Command, terminal: Terminal) -> Result<Exit, Failure> {
                 .map_err(|error| Failure::internal(format!("cannot write: {error}")))?;
             Ok(Exit::Passed)
         }
-        Command::Child => child::main(),
     }
 }
 

@@ -16,6 +16,7 @@ use super::cost::CostMeter;
 use super::exit::{Exit, Failure};
 use super::process::MachineTime;
 use super::progress::Progress;
+use super::report::numbers::count;
 use super::result::PhaseCost;
 use super::run::Options;
 use super::scenario::Loaded;
@@ -87,16 +88,19 @@ pub fn conduct(loaded: &Loaded, options: &Options, terminal: Terminal) -> Result
     let stolen_ratio = MachineTime::now().stolen_share_since(machine);
 
     let Waited { mut summary, report, signal, router_gone, cost } = waited;
-    let router = if router_gone {
-        let how = router.map(Router::obituary).unwrap_or_default();
-        // The stop that followed was ours, and no operator's.
-        summary.interrupted = signal.is_some();
-        summary.failure =
-            Some(Reason::TargetUnreachable(format!("the embedded router died during the run: {how}")));
-        None
-    } else {
-        router.and_then(Router::stop)
-    };
+    let (last_word, how) = router.map(Router::stop).unzip();
+    let router = last_word.flatten();
+    match how.filter(|_| router.is_none() || router_gone) {
+        // The load may see its connections break before this thread hears why.
+        Some(how) if router_gone || summary.failure.is_some() => {
+            // The stop that followed was ours, and no operator's.
+            summary.interrupted = signal.is_some();
+            let what = format!("the embedded router died during the run: {how}");
+            summary.failure = Some(Reason::TargetUnreachable(what));
+        }
+        Some(how) => terminal.warn(&format!("the embedded router did not end in order: {how}")),
+        None => {}
+    }
     summary.set_harness_health(health(&report));
     Ok(Conducted { summary: *summary, report, address, halves, cost, router, stolen_ratio, signal })
 }
@@ -127,7 +131,7 @@ fn target_up(
             let halves = Halves::of_this_machine();
             let users = &loaded.scenario.users;
             if !options.quiet {
-                terminal.note(&format!("starting the router with {} accounts", users.count));
+                terminal.note(&format!("starting the router with {} accounts", count(users.count.into())));
             }
             let order = Order { scenario: loaded.scenario.text.clone(), cores: halves.router.clone() };
             let heard = sender.clone();
@@ -148,7 +152,7 @@ fn wait_ready(inbox: &Receiver<Event>, router: Router) -> Result<(Router, Socket
             Err(Failure::internal(format!("the embedded router cannot start: {what}")))
         }
         Event::Router(Heard::Gone) => {
-            Err(Failure::internal(format!("the embedded router died at its start: {}", router.obituary())))
+            Err(Failure::internal(format!("the embedded router died at its start: {}", router.stop().1)))
         }
         Event::Signal(signal) => Err(Failure::new(
             Exit::from_signal(signal),

@@ -13,12 +13,12 @@ const MISTAKES: [(&str, &str, &str, &str); 11] = [
     ),
     ("count   = 10", "count = \"ten\"", "small.toml:9:9: `count` must be a whole number, not text", ""),
     ("\"1s\"", "1", "small.toml:19:12: `duration`: `1` is no duration; write a number with", ""),
-    ("\"1/h\"", "\"fast\"", "small.toml:20:40: `rate`: `fast` is no rate; write a number per s", ""),
+    ("\"1/h\"", "\"fast\"", "small.toml:20:39: `rate`: `fast` is no rate; write a number per s", ""),
     ("\"ring\"", "\"rign\"", "small.toml:11:21: unknown graph value `rign`", "did you mean `ring`?"),
     (
         "\"ping\"",
         "\"muc_join\"",
-        "small.toml:20:23: action value `muc_join` is not built yet",
+        "small.toml:20:24: action value `muc_join` is not built yet",
         "supported: chat",
     ),
     (

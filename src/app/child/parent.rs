@@ -5,7 +5,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
@@ -78,22 +78,25 @@ impl Router {
         self.child.id()
     }
 
-    /// Ends it and returns what it counted; `None` when it did not say so in time, and was killed.
+    /// Ends it, and says what it counted (`None`: it left no last word) and how it ended, in words. For a router that
+    /// is gone already, this tells what it died of.
     #[must_use]
-    pub fn stop(mut self) -> Option<End> {
+    pub fn stop(mut self) -> (Option<End>, String) {
         drop(self.stdin.take());
-        self.end.recv_timeout(END_MAX).ok()
-    }
-
-    /// For a router that is gone: how it ended, in words.
-    #[must_use]
-    pub fn obituary(mut self) -> String {
-        // Its stdout has ended, so it does not live long; a kill makes that certain and changes nothing otherwise.
-        drop(self.stdin.take());
-        if self.end.recv_timeout(END_MAX).is_err() {
-            let _ = self.child.kill();
+        match self.end.recv_timeout(END_MAX) {
+            Err(RecvTimeoutError::Timeout) => {
+                (None, format!("it did not end within {} s", END_MAX.as_secs()))
+            }
+            last_word => {
+                if last_word.is_err() {
+                    // Its stdout has ended, so it does not live long; a kill makes that certain, and changes nothing
+                    // of how it ended.
+                    let _ = self.child.kill();
+                }
+                let how = self.child.wait().map_or_else(|error| error.to_string(), describe);
+                (last_word.ok(), how)
+            }
         }
-        self.child.wait().map_or_else(|error| error.to_string(), describe)
     }
 }
 
