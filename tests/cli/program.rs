@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use serde_json::Value;
@@ -198,6 +198,21 @@ impl Drop for Program {
     }
 }
 
+/// A test's patience with a program that says much and never what is waited for.
+#[derive(Debug)]
+struct Patience(std::time::Instant);
+
+#[expect(clippy::disallowed_methods, reason = "a test that hangs ends by the clock; nothing is measured")]
+impl Patience {
+    fn begins() -> Self {
+        Self(std::time::Instant::now())
+    }
+
+    fn left(&self) -> Duration {
+        PATIENCE.saturating_sub(self.0.elapsed())
+    }
+}
+
 /// Lines of a stream as they come.
 #[derive(Debug)]
 struct Lines {
@@ -219,8 +234,8 @@ impl Lines {
 
     /// The next line; `None` at the end.
     #[track_caller]
-    fn next(&mut self, give_up: Instant) -> Option<String> {
-        match self.coming.recv_timeout(give_up.saturating_duration_since(Instant::now())) {
+    fn next(&mut self, patience: &Patience) -> Option<String> {
+        match self.coming.recv_timeout(patience.left()) {
             Ok(line) => {
                 self.seen.push_str(&line);
                 self.seen.push('\n');
@@ -235,8 +250,8 @@ impl Lines {
 
     #[track_caller]
     fn wait(&mut self, start: &str) -> String {
-        let give_up = Instant::now() + PATIENCE;
-        while let Some(line) = self.next(give_up) {
+        let patience = Patience::begins();
+        while let Some(line) = self.next(&patience) {
             if line.starts_with(start) {
                 return line;
             }
@@ -247,8 +262,8 @@ impl Lines {
     /// Everything, from the first line to the last.
     #[track_caller]
     fn rest(&mut self) -> String {
-        let give_up = Instant::now() + PATIENCE;
-        while self.next(give_up).is_some() {}
+        let patience = Patience::begins();
+        while self.next(&patience).is_some() {}
         std::mem::take(&mut self.seen)
     }
 }

@@ -90,15 +90,19 @@ fn every_user_acts_and_nothing_is_lost() {
 fn assert_deliveries(summary: &Value) {
     assert_eq!(summary["login"]["asked"], 20);
     assert_eq!((&summary["login"]["ready"], &summary["login"]["failed"]), (&20.into(), &0.into()));
-    let steady =
-        &summary["phases"].as_array().unwrap().iter().find(|phase| phase["name"] == "steady").unwrap();
+    let steady = &summary["phases"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .find(|phase| phase["name"] == "steady")
+        .expect("it was run");
     assert_eq!(steady["complete"], true);
-    let actions = steady["actions"].as_array().unwrap();
+    let actions = steady["actions"].as_array().expect("a list");
     let names: Vec<&Value> = actions.iter().map(|action| &action["action"]).collect();
     assert_eq!(names, ["chat", "presence", "ping"]);
     for action in actions {
         let counts = &action["counts"];
-        assert!(counts["intended"].as_u64().unwrap() >= 40, "{action}");
+        assert!(counts["intended"].as_u64().expect("a count") >= 40, "{action}");
         assert_eq!(counts["done"], counts["intended"], "{counts}");
         for bad in
             ["lost", "missing", "duplicated", "reordered", "unexpected", "failed", "timed_out", "unsent"]
@@ -108,7 +112,10 @@ fn assert_deliveries(summary: &Value) {
     }
     // Two contacts and the sender itself see each change.
     let presence = &actions[1]["counts"];
-    assert_eq!(presence["required"].as_u64().unwrap(), 3 * presence["intended"].as_u64().unwrap());
+    assert_eq!(
+        presence["required"].as_u64().expect("a count"),
+        3 * presence["intended"].as_u64().expect("a count")
+    );
     assert_eq!(presence["delivered"], presence["required"]);
 }
 
@@ -125,19 +132,23 @@ fn assert_origin(result: &Value, text: &str) {
     assert_eq!(result["program"]["version"], env!("CARGO_PKG_VERSION"));
     assert_eq!(result["target"]["url"], "embedded");
     assert_eq!(result["target"]["domain"], "bench.local");
-    assert!(result["target"]["software"].as_str().unwrap().starts_with("xmpp-bench "));
-    assert!(result["target"]["router"]["accepted"].as_u64().unwrap() >= 20, "{}", result["target"]);
+    assert!(result["target"]["software"].as_str().expect("text").starts_with("xmpp-bench "));
+    assert!(result["target"]["router"]["accepted"].as_u64().expect("a count") >= 20, "{}", result["target"]);
     assert_eq!(result["harness"]["connections"], result["target"]["router"]["accepted"]);
     for field in ["cpu", "kernel"] {
-        assert!(!result["environment"][field].as_str().unwrap().is_empty(), "{field}");
+        assert!(!result["environment"][field].as_str().expect("text").is_empty(), "{field}");
     }
-    assert!(result["environment"]["open_files"]["soft"].as_u64().unwrap() > 0, "{}", result["environment"]);
+    assert!(
+        result["environment"]["open_files"]["soft"].as_u64().expect("a count") > 0,
+        "{}",
+        result["environment"]
+    );
 }
 
 /// `report` prints the same result, as text and as JSON, with no colour into a pipe.
 fn assert_report_agrees(folder: &Folder, result: &Value) {
     let json = folder.run("report o/result.json --format json").exits(0);
-    assert_eq!(&serde_json::from_str::<Value>(&json.stdout).unwrap(), result);
+    assert_eq!(&serde_json::from_str::<Value>(&json.stdout).expect("JSON"), result);
     for environment in [&[][..], &[("NO_COLOR", "1")], &[("TERM", "xterm-256color")]] {
         let text = folder.start_args(&["report", "o"], environment).finish().exits(0);
         let word = if result["verdict"] == "passed" { "PASSED" } else { "INVALID" };
