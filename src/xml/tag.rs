@@ -2,7 +2,7 @@
 //!
 //! It does not check anything again and does not resolve namespaces.
 
-use super::scan;
+use super::scan::{self, NAME_START, Scan, class};
 
 /// A range of bytes inside a [`crate::xml::Element`]; stanzas are far below 4 GiB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -57,6 +57,7 @@ pub struct Attr<'a> {
 pub struct Tag<'a> {
     /// Begins with the tag; more may follow.
     text: &'a str,
+    scan: Scan<'a>,
     /// Behind the name.
     name_end: usize,
 }
@@ -67,7 +68,9 @@ impl<'a> Tag<'a> {
     #[inline]
     pub fn new(text: &'a str) -> Self {
         debug_assert!(text.starts_with('<'), "a start tag begins with <");
-        Self { text, name_end: scan::name_end(text.as_bytes(), 1) }
+        let mut scan = Scan::new(text.as_bytes());
+        let (name_end, _) = scan.name_end(1);
+        Self { text, scan, name_end }
     }
 
     /// Name as written: `stream:features`.
@@ -99,7 +102,7 @@ impl<'a> Tag<'a> {
     /// All attributes in order, namespace declarations included.
     #[inline]
     pub fn attrs(&self) -> Attrs<'a> {
-        Attrs { text: self.text, at: self.name_end }
+        Attrs { text: self.text, scan: self.scan, at: self.name_end }
     }
 
     /// Bytes of the tag, from `<` to `>`.
@@ -129,6 +132,7 @@ impl<'a> Tag<'a> {
 #[derive(Debug, Clone)]
 pub struct Attrs<'a> {
     text: &'a str,
+    scan: Scan<'a>,
     /// Behind the name or the closing quote of the attribute before.
     at: usize,
 }
@@ -140,15 +144,24 @@ impl<'a> Iterator for Attrs<'a> {
     fn next(&mut self) -> Option<Attr<'a>> {
         let bytes = self.text.as_bytes();
         let whole_start = self.at;
-        let name_start = scan::skip_space(bytes, whole_start);
+        // Nearly always there is one blank before the name, and none around `=`.
+        let name_start = match bytes[whole_start..] {
+            [b' ', next, ..] if class(next) & NAME_START != 0 => whole_start + 1,
+            _ => scan::skip_space(bytes, whole_start),
+        };
         if matches!(bytes[name_start], b'/' | b'>') {
             return None;
         }
-        let name_end = scan::name_end(bytes, name_start);
-        let equals = scan::skip_space(bytes, name_end);
-        let quote_at = scan::skip_space(bytes, equals + 1);
+        let (name_end, _) = self.scan.name_end(name_start);
+        let quote_at = match bytes[name_end..] {
+            [b'=', b'"' | b'\'', ..] => name_end + 1,
+            _ => scan::skip_space(bytes, scan::skip_space(bytes, name_end) + 1),
+        };
         let value_start = quote_at + 1;
-        let value_end = scan::quote_end(bytes, value_start, bytes[quote_at]);
+        let mut value_end = self.scan.stop(value_start, &mut false);
+        while bytes[value_end] != bytes[quote_at] {
+            value_end = self.scan.stop(value_end + 1, &mut false);
+        }
         self.at = value_end + 1;
         Some(Attr {
             name: &self.text[name_start..name_end],

@@ -3,6 +3,8 @@
 //! A choice is a byte; when they run out, all further ones are 0. So proptest shrinks a document by shrinking a list of
 //! bytes. What comes out is well-formed and within all limits.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use std::fmt::Write as _;
 
 use xmpp_bench::xml::{Node, NodeChild, escape_attr_into, escape_text_into};

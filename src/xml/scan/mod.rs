@@ -52,7 +52,7 @@ pub(super) const fn class(byte: u8) -> u8 {
 }
 
 /// Searches in one buffer, mostly forward.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Scan<'a> {
     bytes: &'a [u8],
     /// Where the 64 bytes begin that `masks` is about.
@@ -67,23 +67,29 @@ impl<'a> Scan<'a> {
         Self { bytes, base: usize::MAX - 64, masks: Masks::default() }
     }
 
-    /// What is searched.
-    #[inline]
-    pub(super) const fn bytes(&self) -> &'a [u8] {
-        self.bytes
-    }
-
     /// Index of the first byte at or behind `from` that is `<`, `>`, `&`, a quote or an illegal control character; or
     /// the length. `wide` is set when there is a byte above ASCII before it.
     #[inline(always)]
     pub(super) fn stop(&mut self, from: usize, wide: &mut bool) -> usize {
+        let offset = from.wrapping_sub(self.base);
+        if offset < 64 {
+            let stops = self.masks.stop >> offset;
+            if stops != 0 {
+                // All bits below the first stop.
+                *wide |= (self.masks.wide >> offset) & (stops.wrapping_sub(1) & !stops) != 0;
+                return from + stops.trailing_zeros() as usize;
+            }
+        }
+        self.stop_further(from, wide)
+    }
+
+    /// [`Self::stop`] when it is not within the 64 bytes.
+    #[inline(never)]
+    fn stop_further(&mut self, from: usize, wide: &mut bool) -> usize {
         let mut pos = from;
         while let Some(offset) = self.offset(pos) {
             let stops = self.masks.stop >> offset;
-            if self.masks.wide != 0 {
-                // All bits below the first stop.
-                *wide |= (self.masks.wide >> offset) & (stops.wrapping_sub(1) & !stops) != 0;
-            }
+            *wide |= (self.masks.wide >> offset) & (stops.wrapping_sub(1) & !stops) != 0;
             if stops != 0 {
                 return pos + stops.trailing_zeros() as usize;
             }
@@ -92,21 +98,35 @@ impl<'a> Scan<'a> {
         self.bytes.len()
     }
 
-    /// Index of the first byte at or behind `from` that cannot be part of a name, or the length; and whether all before
-    /// it are ASCII and none is a colon (no means perhaps).
+    /// Index of the first byte at or behind `from` that cannot be part of a name, or the length; and whether all bytes
+    /// before it are ASCII and none is a colon.
     #[inline(always)]
     pub(super) fn name_end(&mut self, from: usize) -> (usize, bool) {
+        let offset = from.wrapping_sub(self.base);
+        if offset < 64 {
+            let ends = self.masks.name_end >> offset;
+            if ends != 0 {
+                let plain = (self.masks.odd >> offset) & (ends ^ (ends - 1)) == 0;
+                return (from + ends.trailing_zeros() as usize, plain);
+            }
+        }
+        self.name_end_further(from)
+    }
+
+    /// [`Self::name_end`] when it is not within the 64 bytes.
+    #[inline(never)]
+    fn name_end_further(&mut self, from: usize) -> (usize, bool) {
+        let mut plain = true;
         let mut pos = from;
         while let Some(offset) = self.offset(pos) {
             let ends = self.masks.name_end >> offset;
+            plain &= (self.masks.odd >> offset) & (ends ^ ends.wrapping_sub(1)) == 0;
             if ends != 0 {
-                let below = ends ^ (ends - 1);
-                let plain = (self.masks.odd >> offset) & below == 0 && pos == from;
                 return (pos + ends.trailing_zeros() as usize, plain);
             }
             pos = self.base + 64;
         }
-        (self.bytes.len(), false)
+        (self.bytes.len(), plain)
     }
 
     /// Offset of `pos` in the bitmaps, which are loaded if they are not about it; `None` behind the end.
@@ -120,7 +140,7 @@ impl<'a> Scan<'a> {
             return None;
         }
         look_at((self.bytes.len() - pos).min(64));
-        self.masks = Masks::at(self.bytes, pos);
+        self.masks.load(self.bytes, pos);
         self.base = pos;
         Some(0)
     }
@@ -166,18 +186,6 @@ pub(super) fn same(bytes: &[u8], a: usize, b: usize, len: usize) -> bool {
 #[inline]
 pub(super) fn skip_space(bytes: &[u8], from: usize) -> usize {
     find(bytes, from, |byte| class(byte) & SPACE == 0)
-}
-
-/// Index of the first byte at or behind `from` that cannot be part of a name, or the length.
-#[inline]
-pub(super) fn name_end(bytes: &[u8], from: usize) -> usize {
-    find(bytes, from, |byte| class(byte) & NAME == 0)
-}
-
-/// Index of `quote` at or behind `from`, or the length.
-#[inline]
-pub(super) fn quote_end(bytes: &[u8], from: usize, quote: u8) -> usize {
-    find(bytes, from, |byte| byte == quote)
 }
 
 #[inline]

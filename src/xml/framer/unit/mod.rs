@@ -68,15 +68,47 @@ enum State {
     Cdata,
 }
 
-/// What a stage of the circle has come to.
-enum Flow {
-    /// Text begins here.
-    Text(usize),
-    /// A `<` is before this.
-    Markup(usize),
+/// Where a stage of the circle has come to: behind its last byte.
+type Step = Result<usize, Halt>;
+
+/// Why it has come no further. Small, so that a [`Step`] stays in registers; the fault is in the [`Pass`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(usize)]
+enum Halt {
     /// The bytes are used up.
     Parked,
-    Complete(Complete),
+    Fault,
+}
+
+/// One call of [`Unit::run`].
+struct Pass<'a> {
+    unit: &'a [u8],
+    scan: Scan<'a>,
+    cx: Context<'a>,
+    /// Set with [`Halt::Fault`].
+    fault: Result<(), XmlError>,
+}
+
+impl Pass<'_> {
+    #[cold]
+    fn fail<T>(&mut self, fault: XmlError) -> Result<T, Halt> {
+        self.fault = Err(fault);
+        Err(Halt::Fault)
+    }
+
+    #[cold]
+    fn ill_formed<T>(&mut self, what: &'static str) -> Result<T, Halt> {
+        self.fail(XmlError::NotWellFormed(what))
+    }
+
+    /// Passes a fault on.
+    #[inline(always)]
+    fn check<T>(&mut self, result: Result<T, XmlError>) -> Result<T, Halt> {
+        match result {
+            Ok(value) => Ok(value),
+            Err(fault) => self.fail(fault),
+        }
+    }
 }
 
 /// What is to be judged of a run at its end.
@@ -97,6 +129,8 @@ const TWICE: u8 = 2;
 const HAS_XMLNS: u8 = 4;
 /// A prefix is the stream header's.
 const LEANS: u8 = 8;
+/// The unit closes the stream.
+const CLOSES: u8 = 16;
 
 /// State of the scan between two calls. Small, because idle connections have one.
 #[derive(Debug)]
@@ -183,73 +217,100 @@ impl Unit {
     /// Goes on where the last call stopped; `unit` holds the same bytes as then, and more.
     pub(super) fn run(&mut self, unit: &[u8], cx: Context<'_>) -> Result<Option<Complete>, XmlError> {
         debug_assert!(unit.len() >= self.pos as usize, "bytes that were seen are still there");
-        let scan = &mut Scan::new(unit);
-        let mut flow = if self.state == State::Markup {
-            Flow::Markup(self.pos as usize)
-        } else {
-            self.resume(scan, cx)?
-        };
-        loop {
-            if let Flow::Markup(pos) = flow {
-                flow = self.markup(scan, pos, cx)?;
-            }
-            match flow {
-                Flow::Text(start) => flow = self.text(scan, start, start, 0)?,
-                Flow::Markup(_) => {}
-                Flow::Parked => return Ok(None),
-                Flow::Complete(complete) => return Ok(Some(complete)),
-            }
+        let mut pass = Pass { unit, scan: Scan::new(unit), cx, fault: Ok(()) };
+        match self.circle(&mut pass) {
+            Ok(complete) => Ok(Some(complete)),
+            Err(Halt::Parked) => Ok(None),
+            Err(Halt::Fault) => pass.fault.map(|()| unreachable!("a fault that is none")),
         }
     }
 
-    /// Decides what a `<` begins.
+    /// Tag, text, tag, text, to the end of the unit.
     #[inline(always)]
-    fn markup(&mut self, scan: &mut Scan<'_>, pos: usize, cx: Context<'_>) -> Result<Flow, XmlError> {
+    fn circle(&mut self, pass: &mut Pass<'_>) -> Result<Complete, Halt> {
+        let mut pos = self.pos as usize;
+        if self.state != State::Markup {
+            pos = self.resume(pass)?;
+            if self.state != State::Text {
+                if self.depth == 0 {
+                    return Ok(self.completed(pos, pass.cx));
+                }
+                pos = self.text(pass, pos, pos, 0)?;
+            }
+        }
+        loop {
+            let end = self.markup(pass, pos)?;
+            if self.depth == 0 {
+                return Ok(self.completed(end, pass.cx));
+            }
+            pos = self.text(pass, end, end, 0)?;
+        }
+    }
+
+    /// What it is that ends before `end`.
+    #[inline(always)]
+    const fn completed(&self, end: usize, cx: Context<'_>) -> Complete {
+        match cx.scope {
+            None => Complete::Open(end),
+            Some(_) if self.flags & CLOSES != 0 => Complete::Close(end),
+            Some(_) => Complete::Element(end),
+        }
+    }
+
+    /// A tag or CDATA section, whose `<` is before `pos`.
+    #[inline(always)]
+    fn markup(&mut self, pass: &mut Pass<'_>, pos: usize) -> Step {
         self.tag = at(pos - 1);
-        let Some(&byte) = scan.bytes().get(pos) else { return Ok(self.park(State::Markup, pos, pos)) };
+        let Some(&byte) = pass.unit.get(pos) else { return self.park(State::Markup, pos, pos) };
         if byte == b'/' {
-            return self.end_tag(scan.bytes(), pos + 1, cx);
+            return self.end_tag(pass, pos + 1);
         }
         if class(byte) & NAME_START != 0 {
-            return self.start_tag(scan, pos, cx);
+            return self.start_tag(pass, pos);
         }
-        match byte {
-            b'!' => self.bang(scan, pos + 1),
-            b'?' => Err(XmlError::Restricted("processing instruction")),
-            0 if cx.scope.is_none() => Err(XmlError::UnsupportedEncoding("not UTF-8")),
-            _ => Err(XmlError::NotWellFormed("character in a name")),
+        self.other_markup(pass, pos)
+    }
+
+    /// What begins neither an element's start tag nor an end tag.
+    #[cold]
+    fn other_markup(&mut self, pass: &mut Pass<'_>, pos: usize) -> Step {
+        match pass.unit[pos] {
+            b'!' => self.bang(pass, pos + 1),
+            b'?' => pass.fail(XmlError::Restricted("processing instruction")),
+            0 if pass.cx.scope.is_none() => pass.fail(XmlError::UnsupportedEncoding("not UTF-8")),
+            _ => pass.ill_formed("character in a name"),
         }
     }
 
-    /// Finishes what the end of the bytes has cut.
+    /// Finishes the tag, text or section that the end of the bytes has cut.
     #[cold]
-    fn resume(&mut self, scan: &mut Scan<'_>, cx: Context<'_>) -> Result<Flow, XmlError> {
+    fn resume(&mut self, pass: &mut Pass<'_>) -> Step {
         let (pos, mark) = (self.pos as usize, self.mark as usize);
         match self.state {
-            State::Markup => Ok(Flow::Markup(pos)),
+            State::Markup => Ok(pos),
             State::Name
             | State::Gap
             | State::Space
             | State::AttrName
             | State::Equals
             | State::Quote
-            | State::Value => self.resume_tag(scan, cx),
-            State::EndName => self.end_name(scan.bytes(), pos, mark, cx),
-            State::EndTail => self.end_tail(scan.bytes(), pos),
-            State::Text => self.text(scan, pos, mark, self.run),
-            State::Bang => self.bang(scan, pos),
-            State::CdataOpen => self.cdata_open(scan, pos, mark),
-            State::Cdata => self.cdata(scan, pos, mark, self.run),
+            | State::Value => self.resume_tag(pass),
+            State::EndName => self.end_name(pass, pos, mark),
+            State::EndTail => self.end_tail(pass, pos),
+            State::Text => self.text(pass, pos, mark, self.run),
+            State::Bang => self.bang(pass, pos),
+            State::CdataOpen => self.cdata_open(pass, mark),
+            State::Cdata => self.cdata(pass, pos, mark, self.run),
         }
     }
 
     /// Stores where to go on.
     #[cold]
-    fn park(&mut self, state: State, pos: usize, mark: usize) -> Flow {
+    fn park(&mut self, state: State, pos: usize, mark: usize) -> Step {
         self.state = state;
         self.pos = at(pos);
         self.mark = at(mark);
-        Flow::Parked
+        Err(Halt::Parked)
     }
 
     /// Forgets the prefixes of elements at `depth` and deeper.

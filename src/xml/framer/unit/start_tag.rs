@@ -3,227 +3,201 @@
 use super::super::namespaces::{Leaning, XML, XMLNS};
 use super::content::judge;
 use super::{
-    Complete, Context, DEFAULT_NS, DEPTH_INLINE, Flow, HAS_XMLNS, LEANS, PREFIXES, REFERENCE, Run, State,
-    TWICE, Unit, WIDE,
+    CLOSES, DEFAULT_NS, DEPTH_INLINE, HAS_XMLNS, Halt, LEANS, PREFIXES, Pass, REFERENCE, Run, State, Step,
+    TWICE, Unit, at,
 };
 use crate::limits::{XML_ATTRS_MAX, XML_DEPTH_MAX, XML_NAMESPACES_PER_ELEMENT_MAX};
 use crate::xml::name::check_qname;
-use crate::xml::scan::{self, NAME_START, SPACE, Scan, class};
+use crate::xml::scan::{self, NAME_START, SPACE, class};
 use crate::xml::{Span, XmlError};
 
 /// What is behind a name or an attribute.
 enum Gap {
-    /// An attribute begins here.
+    /// An attribute begins here, with a character that may begin a name.
     Attribute(usize),
     /// The tag ends before this.
     End { end: usize, empty: bool },
-    /// Nothing yet.
-    Parked,
 }
 
 impl Unit {
-    /// A start tag, whose name begins at `start`.
+    /// A start tag, whose name begins at `start` with a character that may begin one.
     #[inline(always)]
-    pub(super) fn start_tag(
-        &mut self,
-        scan: &mut Scan<'_>,
-        start: usize,
-        cx: Context<'_>,
-    ) -> Result<Flow, XmlError> {
-        self.flags &= HAS_XMLNS | LEANS;
+    pub(super) fn start_tag(&mut self, pass: &mut Pass<'_>, start: usize) -> Step {
+        self.flags &= HAS_XMLNS | LEANS | CLOSES;
         self.attrs = 0;
         self.declared = 0;
-        let (end, plain) = scan.name_end(start);
-        if end == scan.bytes().len() {
-            return Ok(self.park(State::Name, end, start));
+        let (end, plain) = pass.scan.name_end(start);
+        if end == pass.unit.len() {
+            return self.park(State::Name, end, start);
         }
-        self.element_name(scan.bytes(), start, end, plain, cx)?;
-        self.attributes(scan, end, false, cx)
+        self.element_name(pass, start, end, plain)?;
+        self.attributes(pass, end, false)
     }
 
     /// Goes on in a start tag that was cut.
-    pub(super) fn resume_tag(&mut self, scan: &mut Scan<'_>, cx: Context<'_>) -> Result<Flow, XmlError> {
+    pub(super) fn resume_tag(&mut self, pass: &mut Pass<'_>) -> Step {
         let (pos, start) = (self.pos as usize, self.mark as usize);
-        if self.state != State::Name {
-            // Which attributes there were is forgotten.
-            self.flags |= TWICE;
-        }
-        let behind = match self.state {
-            State::Name | State::AttrName => {
-                let (end, _) = scan.name_end(pos);
-                if end == scan.bytes().len() {
-                    return Ok(self.park(self.state, end, start));
-                }
-                if self.state == State::Name {
-                    self.element_name(scan.bytes(), start, end, false, cx)?;
-                    Some(end)
-                } else {
-                    let run = self.attr_name(scan.bytes(), start, end, false, &mut 0)?;
-                    self.equals(scan, end, run)?
-                }
+        if self.state == State::Name {
+            let (end, _) = pass.scan.name_end(pos);
+            if end == pass.unit.len() {
+                return self.park(State::Name, end, start);
             }
-            State::Equals => self.equals(scan, pos, self.run)?,
-            State::Quote => self.quote(scan, pos, self.run)?,
-            State::Value => self.value(scan, pos, start, self.run)?,
-            State::Gap | State::Space => Some(pos),
-            State::Markup
+            self.element_name(pass, start, end, false)?;
+            return self.attributes(pass, end, false);
+        }
+        // Which attributes there were is forgotten.
+        self.flags |= TWICE;
+        let spaced = self.state == State::Space;
+        let pos = match self.state {
+            State::AttrName => {
+                let (end, _) = pass.scan.name_end(pos);
+                self.spaced_attribute(pass, start, end, false, &mut 0)?
+            }
+            State::Equals => self.equals(pass, pos, self.run)?,
+            State::Quote => self.quote(pass, pos, self.run)?,
+            State::Value => self.value(pass, pos, start, pass.unit[start - 1], self.run)?,
+            State::Gap | State::Space => pos,
+            State::Name
+            | State::Markup
             | State::EndName
             | State::EndTail
             | State::Text
             | State::Bang
             | State::CdataOpen
-            | State::Cdata => unreachable!("states outside of start tags"),
+            | State::Cdata => unreachable!("no attribute is cut"),
         };
-        let Some(pos) = behind else { return Ok(Flow::Parked) };
-        let spaced = self.state == State::Space;
-        self.attributes(scan, pos, spaced, cx)
+        self.attributes(pass, pos, spaced)
     }
 
     /// The rest of a tag from `pos`, which is behind its name or an attribute, and behind white space if `spaced`.
     #[inline(always)]
-    fn attributes(
-        &mut self,
-        scan: &mut Scan<'_>,
-        mut pos: usize,
-        mut spaced: bool,
-        cx: Context<'_>,
-    ) -> Result<Flow, XmlError> {
+    fn attributes(&mut self, pass: &mut Pass<'_>, mut pos: usize, mut spaced: bool) -> Step {
         // Names that the tag may have already, one bit each.
         let mut seen = 0;
-        loop {
-            match self.gap(scan.bytes(), pos, spaced)? {
-                Gap::Attribute(start) => match self.attribute(scan, start, &mut seen)? {
-                    Some(end) => pos = end,
-                    None => return Ok(Flow::Parked),
+        let (end, empty) = loop {
+            let start = match pass.unit[pos..] {
+                [b' ', next, ..] if class(next) & NAME_START != 0 => pos + 1,
+                [b'>', ..] => break (pos + 1, false),
+                [b'/', b'>', ..] => break (pos + 2, true),
+                _ => match self.gap(pass, pos, spaced)? {
+                    Gap::Attribute(start) => start,
+                    Gap::End { end, empty } => break (end, empty),
                 },
-                Gap::End { end, empty } => return self.tag_end(scan.bytes(), end, empty, cx),
-                Gap::Parked => return Ok(Flow::Parked),
-            }
+            };
             spaced = false;
-        }
+            pos = self.attribute(pass, start, &mut seen)?;
+        };
+        self.tag_end(pass, end, empty)
     }
 
     /// What is at `pos`, white space passed over.
-    #[inline(always)]
-    fn gap(&mut self, unit: &[u8], mut pos: usize, mut spaced: bool) -> Result<Gap, XmlError> {
-        // The two most frequent: one blank, or none.
-        match unit[pos..] {
-            [b' ', next, ..] if class(next) & NAME_START != 0 => return Ok(Gap::Attribute(pos + 1)),
-            [b'>', ..] => return Ok(Gap::End { end: pos + 1, empty: false }),
-            _ => {}
-        }
-        while let Some(&byte) = unit.get(pos) {
+    #[inline(never)]
+    fn gap(&mut self, pass: &mut Pass<'_>, mut pos: usize, mut spaced: bool) -> Result<Gap, Halt> {
+        while let Some(&byte) = pass.unit.get(pos) {
             match byte {
                 _ if class(byte) & SPACE != 0 => {
                     spaced = true;
                     pos += 1;
                 }
                 b'>' => return Ok(Gap::End { end: pos + 1, empty: false }),
-                b'/' => match unit.get(pos + 1) {
+                b'/' => match pass.unit.get(pos + 1) {
                     None => break,
                     Some(b'>') => return Ok(Gap::End { end: pos + 2, empty: true }),
-                    Some(_) => return Err(XmlError::NotWellFormed("character behind / in a tag")),
+                    Some(_) => return pass.ill_formed("character behind / in a tag"),
                 },
-                _ if spaced => return Ok(Gap::Attribute(pos)),
-                _ => return Err(XmlError::NotWellFormed("character in a tag")),
+                _ if spaced && class(byte) & NAME_START != 0 => return Ok(Gap::Attribute(pos)),
+                _ => return pass.ill_formed("character in a tag"),
             }
         }
-        self.park(if spaced { State::Space } else { State::Gap }, pos, pos);
-        Ok(Gap::Parked)
+        self.park(if spaced { State::Space } else { State::Gap }, pos, pos).map(Gap::Attribute)
     }
 
-    /// An attribute that begins at `start`; where it ends, or nothing if it is cut.
+    /// An attribute that begins at `start`.
     #[inline(always)]
-    fn attribute(
+    fn attribute(&mut self, pass: &mut Pass<'_>, start: usize, seen: &mut u64) -> Step {
+        let (end, plain) = pass.scan.name_end(start);
+        let [b'=', quote @ (b'\'' | b'"'), ..] = pass.unit[end..] else {
+            return self.spaced_attribute(pass, start, end, plain, seen);
+        };
+        let run = self.attr_name(pass, start, end, plain, seen)?;
+        self.value(pass, end + 2, end + 2, quote, run)
+    }
+
+    /// [`Self::attribute`] when its name, which ends at `end`, is cut or not followed by `=` and a quote at once.
+    #[inline(never)]
+    fn spaced_attribute(
         &mut self,
-        scan: &mut Scan<'_>,
+        pass: &mut Pass<'_>,
         start: usize,
+        end: usize,
+        plain: bool,
         seen: &mut u64,
-    ) -> Result<Option<usize>, XmlError> {
-        let unit = scan.bytes();
-        let (end, plain) = scan.name_end(start);
-        if end == unit.len() {
-            self.park(State::AttrName, end, start);
-            return Ok(None);
+    ) -> Step {
+        if end == pass.unit.len() {
+            return self.park(State::AttrName, end, start);
         }
-        let run = self.attr_name(unit, start, end, plain, seen)?;
-        match unit[end..] {
-            [b'=', b'\'' | b'"', ..] => self.value(scan, end + 2, end + 2, run),
-            _ => self.equals(scan, end, run),
-        }
+        let run = self.attr_name(pass, start, end, plain, seen)?;
+        self.equals(pass, end, run)
     }
 
     /// From behind an attribute's name to its end.
-    #[cold]
-    fn equals(&mut self, scan: &mut Scan<'_>, pos: usize, run: Run) -> Result<Option<usize>, XmlError> {
-        let pos = scan::skip_space(scan.bytes(), pos);
-        match scan.bytes().get(pos) {
+    fn equals(&mut self, pass: &mut Pass<'_>, pos: usize, run: Run) -> Step {
+        let pos = scan::skip_space(pass.unit, pos);
+        match pass.unit.get(pos) {
             None => {
                 self.run = run;
-                self.park(State::Equals, pos, pos);
-                Ok(None)
+                self.park(State::Equals, pos, pos)
             }
-            Some(b'=') => self.quote(scan, pos + 1, run),
-            Some(_) => Err(XmlError::NotWellFormed("attribute without =")),
+            Some(b'=') => self.quote(pass, pos + 1, run),
+            Some(_) => pass.ill_formed("attribute without ="),
         }
     }
 
     /// From behind an attribute's `=` to its end.
-    #[cold]
-    fn quote(&mut self, scan: &mut Scan<'_>, pos: usize, run: Run) -> Result<Option<usize>, XmlError> {
-        let pos = scan::skip_space(scan.bytes(), pos);
-        match scan.bytes().get(pos) {
+    fn quote(&mut self, pass: &mut Pass<'_>, pos: usize, run: Run) -> Step {
+        let pos = scan::skip_space(pass.unit, pos);
+        match pass.unit.get(pos) {
             None => {
                 self.run = run;
-                self.park(State::Quote, pos, pos);
-                Ok(None)
+                self.park(State::Quote, pos, pos)
             }
-            Some(b'"' | b'\'') => self.value(scan, pos + 1, pos + 1, run),
-            Some(_) => Err(XmlError::NotWellFormed("attribute without quotes")),
+            Some(&quote @ (b'"' | b'\'')) => self.value(pass, pos + 1, pos + 1, quote, run),
+            Some(_) => pass.ill_formed("attribute without quotes"),
         }
     }
 
-    /// From `pos` in a value that begins at `start`, behind its quote, to the attribute's end.
+    /// From `pos` in a value that begins at `start`, behind its `quote`, to the attribute's end.
     #[inline(always)]
-    fn value(
-        &mut self,
-        scan: &mut Scan<'_>,
-        mut pos: usize,
-        start: usize,
-        mut run: Run,
-    ) -> Result<Option<usize>, XmlError> {
-        let unit = scan.bytes();
-        let quote = unit[start - 1];
-        let mut wide = run & WIDE != 0;
+    fn value(&mut self, pass: &mut Pass<'_>, mut pos: usize, start: usize, quote: u8, mut run: Run) -> Step {
+        let mut wide = false;
         loop {
-            pos = scan.stop(pos, &mut wide);
-            let Some(&byte) = unit.get(pos) else { break };
+            pos = pass.scan.stop(pos, &mut wide);
+            let Some(&byte) = pass.unit.get(pos) else { break };
             if byte == quote {
                 if run != 0 || wide {
-                    self.judge_value(&unit[start..pos], run | Run::from(wide))?;
+                    let result = self.judge_value(&pass.unit[start..pos], run | Run::from(wide));
+                    pass.check(result)?;
                 }
-                return Ok(Some(pos + 1));
+                return Ok(pos + 1);
             }
             match byte {
                 b'&' => run |= REFERENCE,
                 b'>' | b'"' | b'\'' => {}
-                b'<' => return Err(XmlError::NotWellFormed("< in an attribute")),
-                _ => return Err(XmlError::NotWellFormed("control character")),
+                b'<' => return pass.ill_formed("< in an attribute"),
+                _ => return pass.ill_formed("control character"),
             }
             pos += 1;
         }
         self.run = run | Run::from(wide);
-        self.park(State::Value, pos, start);
-        Ok(None)
+        self.park(State::Value, pos, start)
     }
 
     /// Judges a value that is not plain.
-    #[inline]
+    #[inline(always)]
     fn judge_value(&mut self, raw: &[u8], run: Run) -> Result<(), XmlError> {
         if run & DEFAULT_NS != 0 {
             // The two names that must not be bound have these lengths, unless they are written with references.
-            let suspicious = raw.len() == XML.len() || raw.len() == XMLNS.len() || run & REFERENCE != 0;
-            if suspicious {
+            if raw.len() == XML.len() || raw.len() == XMLNS.len() || run & REFERENCE != 0 {
                 self.flags |= PREFIXES;
             }
             if run == DEFAULT_NS {
@@ -238,33 +212,32 @@ impl Unit {
     #[inline(always)]
     fn element_name(
         &mut self,
-        unit: &[u8],
+        pass: &mut Pass<'_>,
         start: usize,
         end: usize,
         plain: bool,
-        cx: Context<'_>,
-    ) -> Result<(), XmlError> {
-        if !plain && check_qname(&unit[start..end])?.is_some() {
+    ) -> Result<(), Halt> {
+        if !plain && pass.check(check_qname(&pass.unit[start..end]))?.is_some() {
             self.flags |= PREFIXES;
         }
         self.elements += 1;
-        if self.elements > cx.elements_max {
-            return Err(XmlError::Limit("elements"));
+        if self.elements > pass.cx.elements_max {
+            return pass.fail(XmlError::Limit("elements"));
         }
         let name = Span::new(start, end);
         match self.names.get_mut(usize::from(self.depth)) {
             Some(slot) => *slot = name,
-            None => self.deep_name(name)?,
+            None => self.deep_name(pass, name)?,
         }
         Ok(())
     }
 
     /// Keeps the name of an element that is deep inside.
     #[cold]
-    fn deep_name(&mut self, name: Span) -> Result<(), XmlError> {
+    fn deep_name(&mut self, pass: &mut Pass<'_>, name: Span) -> Result<(), Halt> {
         let depth = usize::from(self.depth);
         if depth == XML_DEPTH_MAX {
-            return Err(XmlError::Limit("depth"));
+            return pass.fail(XmlError::Limit("depth"));
         }
         let deep = self.deep.get_or_insert_default();
         deep.names.truncate(depth - DEPTH_INLINE);
@@ -272,29 +245,29 @@ impl Unit {
         Ok(())
     }
 
-    /// Judges an attribute's name, `plain` as above; what its value is to be judged for.
+    /// Judges an attribute's name, which is as [`Self::element_name`] says; what its value is to be judged for.
     #[inline(always)]
     fn attr_name(
         &mut self,
-        unit: &[u8],
+        pass: &mut Pass<'_>,
         start: usize,
         end: usize,
         plain: bool,
         seen: &mut u64,
-    ) -> Result<Run, XmlError> {
+    ) -> Result<Run, Halt> {
         self.attrs += 1;
         if usize::from(self.attrs) > XML_ATTRS_MAX {
-            return Err(XmlError::Limit("attributes"));
+            return pass.fail(XmlError::Limit("attributes"));
         }
         let len = end - start;
-        let key = scan::prefix(unit, start, len);
+        let key = scan::prefix(pass.unit, start, len);
         let bit = name_bit(key, len);
         if *seen & bit != 0 {
             self.flags |= TWICE;
         }
         *seen |= bit;
-        if !(plain && class(unit[start]) & NAME_START != 0) {
-            self.qualified_name(&unit[start..end])?;
+        if !plain {
+            self.qualified_name(pass, start, end)?;
         }
         if key != u64::from_le_bytes(*b"xmlns\0\0\0") {
             return Ok(0);
@@ -302,18 +275,19 @@ impl Unit {
         if self.depth == 0 {
             self.flags |= HAS_XMLNS;
         }
-        self.declaration()?;
+        self.declaration(pass)?;
         Ok(DEFAULT_NS)
     }
 
     /// Judges an attribute's name that perhaps has a prefix.
     #[inline(never)]
-    fn qualified_name(&mut self, name: &[u8]) -> Result<(), XmlError> {
-        let Some(colon) = check_qname(name)? else { return Ok(()) };
+    fn qualified_name(&mut self, pass: &mut Pass<'_>, start: usize, end: usize) -> Result<(), Halt> {
+        let name = &pass.unit[start..end];
+        let Some(colon) = pass.check(check_qname(name))? else { return Ok(()) };
         match &name[..colon] {
             // Always bound, and to what nothing else may be: the name as written says all.
             b"xml" => return Ok(()),
-            b"xmlns" => self.declaration()?,
+            b"xmlns" => self.declaration(pass)?,
             _ => {}
         }
         self.flags |= PREFIXES;
@@ -321,28 +295,29 @@ impl Unit {
     }
 
     /// Counts a namespace declaration.
-    #[inline]
-    fn declaration(&mut self) -> Result<(), XmlError> {
+    #[inline(always)]
+    fn declaration(&mut self, pass: &mut Pass<'_>) -> Result<(), Halt> {
         self.declared += 1;
         if usize::from(self.declared) > XML_NAMESPACES_PER_ELEMENT_MAX {
-            return Err(XmlError::Limit("namespace declarations"));
+            return pass.fail(XmlError::Limit("namespace declarations"));
         }
         Ok(())
     }
 
     /// The tag ends before `end`.
     #[inline(always)]
-    fn tag_end(&mut self, unit: &[u8], end: usize, empty: bool, cx: Context<'_>) -> Result<Flow, XmlError> {
+    fn tag_end(&mut self, pass: &mut Pass<'_>, end: usize, empty: bool) -> Step {
         if self.flags & (PREFIXES | TWICE) != 0 {
-            self.resolve(unit, end, cx)?;
+            self.resolve(pass, end)?;
         }
         if self.depth == 0 {
-            self.tag_len = super::at(end);
-            match (cx.scope.is_some(), empty) {
-                (false, false) => return Ok(Flow::Complete(Complete::Open(end))),
-                (false, true) => return Err(XmlError::BadFormat("stream header closed at once")),
-                (true, true) => return Ok(Flow::Complete(Complete::Element(end))),
-                (true, false) => {}
+            self.tag_len = at(end);
+            if pass.cx.scope.is_none() {
+                return if empty {
+                    pass.fail(XmlError::BadFormat("stream header closed at once"))
+                } else {
+                    Ok(end)
+                };
             }
         }
         if empty {
@@ -350,13 +325,14 @@ impl Unit {
         } else {
             self.depth += 1;
         }
-        Ok(Flow::Text(end))
+        Ok(end)
     }
 
     #[cold]
-    fn resolve(&mut self, unit: &[u8], end: usize, cx: Context<'_>) -> Result<(), XmlError> {
+    fn resolve(&mut self, pass: &mut Pass<'_>, end: usize) -> Result<(), Halt> {
         let bindings = &mut self.deep.get_or_insert_default().bindings;
-        match bindings.resolve_tag(unit, self.tag as usize, end, self.depth, cx.scope)? {
+        let leaning = bindings.resolve_tag(pass.unit, self.tag as usize, end, self.depth, pass.cx.scope);
+        match pass.check(leaning)? {
             Leaning::OnHeader => self.flags |= LEANS,
             Leaning::OnNothing => {}
         }
