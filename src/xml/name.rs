@@ -6,6 +6,7 @@ use super::XmlError;
 use super::scan::{NAME, NAME_START, class};
 
 /// Checks that `name` is a `QName`; the result is the index of its colon.
+#[inline(never)]
 pub(super) fn check_qname(name: &[u8]) -> Result<Option<usize>, XmlError> {
     let Some(&first) = name.first() else { return Err(XmlError::NotWellFormed("name missing")) };
     let mut colon = None;

@@ -7,6 +7,7 @@ use bytes::{Bytes, BytesMut};
 use super::{Framer, Scope};
 use crate::limits::FramerLimits;
 use crate::xml::Tag;
+use crate::xml::scan;
 
 /// One top-level unit of a stream.
 #[derive(Debug, Clone)]
@@ -86,5 +87,5 @@ impl Element {
 /// Text of a checked unit or start tag.
 #[inline]
 fn text(bytes: &[u8]) -> &str {
-    std::str::from_utf8(bytes).expect("the framer has checked UTF-8")
+    scan::text(bytes).expect("the framer has checked UTF-8")
 }

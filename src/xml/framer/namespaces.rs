@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use super::Scope;
-use crate::limits::{XML_ATTRS_MAX, XML_NAMESPACES_IN_SCOPE_MAX};
+use crate::limits::{XML_ATTRS_MAX, XML_NAMESPACES_IN_SCOPE_MAX, XML_NAMESPACES_PER_ELEMENT_MAX};
 use crate::xml::escape::unescape_attr;
 use crate::xml::scan;
 use crate::xml::{Span, Tag, XmlError};
@@ -16,6 +16,9 @@ use crate::xml::{Span, Tag, XmlError};
 pub(in crate::xml) const XML: &str = "http://www.w3.org/XML/1998/namespace";
 /// The namespace of `xmlns`, which nothing may be bound to (§3).
 pub(in crate::xml) const XMLNS: &str = "http://www.w3.org/2000/xmlns/";
+
+/// Too many attributes.
+pub(super) const ATTRS: XmlError = XmlError::Limit("attributes");
 
 /// Declarations `xmlns:prefix='namespace'` of the elements that are open in a unit, innermost last.
 #[derive(Debug, Default)]
@@ -71,9 +74,14 @@ impl Bindings {
         let tag = Tag::new(text);
         let mut names = [""; XML_ATTRS_MAX];
         let mut count = 0;
+        let mut declared = 0;
         for attr in tag.attrs() {
-            names[count] = attr.name;
+            *names.get_mut(count).ok_or(ATTRS)? = attr.name;
             count += 1;
+            declared += usize::from(attr.name == "xmlns" || attr.name.starts_with("xmlns:"));
+            if declared > XML_NAMESPACES_PER_ELEMENT_MAX {
+                return Err(XmlError::Limit("namespace declarations"));
+            }
             if attr.name == "xmlns" {
                 check_namespace("", attr.raw)?;
             } else if let Some(prefix) = attr.name.strip_prefix("xmlns:") {

@@ -120,11 +120,10 @@ const REFERENCE: Run = 2;
 /// It is the value of `xmlns`.
 const DEFAULT_NS: Run = 4;
 
-// Bits of `flags`. The first two are about the tag, the others about the unit.
-/// The tag declares or uses prefixes.
-const PREFIXES: u8 = 1;
-/// Two attributes of the tag may have one name.
-const TWICE: u8 = 2;
+// Bits of `flags`. The first is about the tag, the others about the unit.
+/// The tag has to be looked at exactly at its end: it declares or uses prefixes, two attributes may have one name, or it
+/// was cut.
+const EXACTLY: u8 = 1;
 /// The top-level tag has `xmlns`.
 const HAS_XMLNS: u8 = 4;
 /// A prefix is the stream header's.
@@ -150,9 +149,6 @@ pub(super) struct Unit {
     /// What is known of the run that `pos` is in.
     run: Run,
     flags: u8,
-    /// Attributes and namespace declarations of the tag so far.
-    attrs: u8,
-    declared: u8,
     /// Names of the open elements; the innermost may be half read.
     names: [Span; DEPTH_INLINE],
     deep: Option<Box<Deep>>,
@@ -178,8 +174,6 @@ impl Unit {
             depth: 0,
             run: 0,
             flags: 0,
-            attrs: 0,
-            declared: 0,
             names: [Span { start: 0, end: 0 }; DEPTH_INLINE],
             deep: None,
         }

@@ -1,12 +1,12 @@
 //! Start tags: the name, attributes, and what has to be checked of them as a whole.
 
-use super::super::namespaces::{Leaning, XML, XMLNS};
+use super::super::namespaces::{ATTRS, Leaning, XML, XMLNS};
 use super::content::judge;
 use super::{
-    CLOSES, DEFAULT_NS, DEPTH_INLINE, HAS_XMLNS, Halt, LEANS, PREFIXES, Pass, REFERENCE, Run, State, Step,
-    TWICE, Unit, at,
+    CLOSES, DEFAULT_NS, DEPTH_INLINE, EXACTLY, HAS_XMLNS, Halt, LEANS, Pass, REFERENCE, Run, State, Step,
+    Unit, at,
 };
-use crate::limits::{XML_ATTRS_MAX, XML_DEPTH_MAX, XML_NAMESPACES_PER_ELEMENT_MAX};
+use crate::limits::{XML_ATTRS_MAX, XML_DEPTH_MAX};
 use crate::xml::name::check_qname;
 use crate::xml::scan::{self, NAME_START, SPACE, class};
 use crate::xml::{Span, XmlError};
@@ -24,8 +24,6 @@ impl Unit {
     #[inline(always)]
     pub(super) fn start_tag(&mut self, pass: &mut Pass<'_>, start: usize) -> Step {
         self.flags &= HAS_XMLNS | LEANS | CLOSES;
-        self.attrs = 0;
-        self.declared = 0;
         let (end, plain) = pass.scan.name_end(start);
         if end == pass.unit.len() {
             return self.park(State::Name, end, start);
@@ -45,8 +43,8 @@ impl Unit {
             self.element_name(pass, start, end, false)?;
             return self.attributes(pass, end, false);
         }
-        // Which attributes there were is forgotten.
-        self.flags |= TWICE;
+        // How many attributes there were, and which, is forgotten.
+        self.flags |= EXACTLY;
         let spaced = self.state == State::Space;
         let pos = match self.state {
             State::AttrName => {
@@ -72,8 +70,9 @@ impl Unit {
     /// The rest of a tag from `pos`, which is behind its name or an attribute, and behind white space if `spaced`.
     #[inline(always)]
     fn attributes(&mut self, pass: &mut Pass<'_>, mut pos: usize, mut spaced: bool) -> Step {
-        // Names that the tag may have already, one bit each.
+        // Names that the tag may have already, one bit each, and how many there are.
         let mut seen = 0;
+        let mut count = 0;
         let (end, empty) = loop {
             let start = match pass.unit[pos..] {
                 [b' ', next, ..] if class(next) & NAME_START != 0 => pos + 1,
@@ -85,8 +84,12 @@ impl Unit {
                 },
             };
             spaced = false;
+            count += 1;
             pos = self.attribute(pass, start, &mut seen)?;
         };
+        if count > XML_ATTRS_MAX {
+            return pass.fail(ATTRS);
+        }
         self.tag_end(pass, end, empty)
     }
 
@@ -198,7 +201,7 @@ impl Unit {
         if run & DEFAULT_NS != 0 {
             // The two names that must not be bound have these lengths, unless they are written with references.
             if raw.len() == XML.len() || raw.len() == XMLNS.len() || run & REFERENCE != 0 {
-                self.flags |= PREFIXES;
+                self.flags |= EXACTLY;
             }
             if run == DEFAULT_NS {
                 return Ok(());
@@ -218,7 +221,7 @@ impl Unit {
         plain: bool,
     ) -> Result<(), Halt> {
         if !plain && pass.check(check_qname(&pass.unit[start..end]))?.is_some() {
-            self.flags |= PREFIXES;
+            self.flags |= EXACTLY;
         }
         self.elements += 1;
         if self.elements > pass.cx.elements_max {
@@ -255,15 +258,11 @@ impl Unit {
         plain: bool,
         seen: &mut u64,
     ) -> Result<Run, Halt> {
-        self.attrs += 1;
-        if usize::from(self.attrs) > XML_ATTRS_MAX {
-            return pass.fail(XmlError::Limit("attributes"));
-        }
         let len = end - start;
         let key = scan::prefix(pass.unit, start, len);
         let bit = name_bit(key, len);
         if *seen & bit != 0 {
-            self.flags |= TWICE;
+            self.flags |= EXACTLY;
         }
         *seen |= bit;
         if !plain {
@@ -275,7 +274,6 @@ impl Unit {
         if self.depth == 0 {
             self.flags |= HAS_XMLNS;
         }
-        self.declaration(pass)?;
         Ok(DEFAULT_NS)
     }
 
@@ -286,20 +284,8 @@ impl Unit {
         let Some(colon) = pass.check(check_qname(name))? else { return Ok(()) };
         match &name[..colon] {
             // Always bound, and to what nothing else may be: the name as written says all.
-            b"xml" => return Ok(()),
-            b"xmlns" => self.declaration(pass)?,
-            _ => {}
-        }
-        self.flags |= PREFIXES;
-        Ok(())
-    }
-
-    /// Counts a namespace declaration.
-    #[inline(always)]
-    fn declaration(&mut self, pass: &mut Pass<'_>) -> Result<(), Halt> {
-        self.declared += 1;
-        if usize::from(self.declared) > XML_NAMESPACES_PER_ELEMENT_MAX {
-            return pass.fail(XmlError::Limit("namespace declarations"));
+            b"xml" => {}
+            _ => self.flags |= EXACTLY,
         }
         Ok(())
     }
@@ -307,7 +293,7 @@ impl Unit {
     /// The tag ends before `end`.
     #[inline(always)]
     fn tag_end(&mut self, pass: &mut Pass<'_>, end: usize, empty: bool) -> Step {
-        if self.flags & (PREFIXES | TWICE) != 0 {
+        if self.flags & EXACTLY != 0 {
             self.resolve(pass, end)?;
         }
         if self.depth == 0 {
