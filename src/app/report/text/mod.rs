@@ -13,7 +13,7 @@ use crate::metrics::{ActionSummary, Distribution, Failure, SloResult, SloState, 
 const ACTIONS_MAX: usize = 7;
 const SLOS_MAX: usize = 5;
 const INVALID_MAX: usize = 2;
-const ERRORS_MAX: usize = 3;
+const ERRORS_MAX: usize = 2;
 /// The spans of a login, in their order.
 const SPANS: [&str; 6] = ["tcp", "tls", "sasl", "bind", "ready", "total"];
 /// Columns of the latency tables.
