@@ -192,3 +192,62 @@ impl<'a> Builder<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::BytesMut;
+
+    use super::*;
+    use crate::limits::FRAMER_AFTER_AUTH;
+    use crate::xml::{Frame, Framer};
+
+    /// The first element behind a header that declares `h`.
+    fn element(text: &str) -> Element {
+        let mut framer = Framer::new(FRAMER_AFTER_AUTH);
+        let mut input = BytesMut::from("<h:h xmlns='jabber:client' xmlns:h='urn:h&amp;'>");
+        input.extend_from_slice(text.as_bytes());
+        framer.next_frame(&mut input).unwrap();
+        let Ok(Some(Frame::Element(element))) = framer.next_frame(&mut input) else {
+            panic!("an element: {text}")
+        };
+        element
+    }
+
+    #[test]
+    fn names_are_resolved() {
+        let element = element(
+            "<iq a='1' xml:lang='en'><q xmlns='u'><r/><s xmlns=''/></q><p:t xmlns:p='v' p:b='2'><p:u xmlns:p='w'/></p:t>\
+             <h:f/><xml:g/></iq>",
+        );
+        let iq = Node::parse(&element, "jabber:client");
+        assert!(iq.is("iq", "jabber:client"));
+        assert_eq!((iq.attr("a"), iq.attr("xml:lang"), iq.attr("lang")), (Some("1"), Some("en"), None));
+        let q = iq.child("q", "u").unwrap();
+        assert!(q.attrs.is_empty());
+        assert!(q.child("r", "u").is_some() && q.child("s", "").is_some());
+        let t = iq.child("t", "v").unwrap();
+        assert_eq!(t.attr("p:b"), Some("2"));
+        assert!(t.child("u", "w").is_some());
+        assert!(iq.child("f", "urn:h&").is_some());
+        assert!(iq.child("g", "http://www.w3.org/XML/1998/namespace").is_some());
+        assert_eq!(iq.elements().count(), 4);
+    }
+
+    #[test]
+    fn text_and_values_are_resolved() {
+        let element = element("<a b='&lt;\t&#9;&quot;'>x &amp; <![CDATA[<y>]]>&#x7A;<b>no</b> end</a>");
+        let a = Node::parse(&element, "");
+        assert_eq!(a.attr("b"), Some("< \t\""));
+        assert_eq!(a.text(), "x & <y>z end");
+        assert_eq!(a.children.len(), 3);
+        assert_eq!(a.child("b", "").unwrap().text(), "no");
+    }
+
+    #[test]
+    fn what_needs_no_change_is_borrowed() {
+        let element = element("<a b='c'>text</a>");
+        let a = Node::parse(&element, "");
+        assert!(matches!(a.attrs[0].1, Cow::Borrowed("c")));
+        assert!(matches!(a.children[0], NodeChild::Text(Cow::Borrowed("text"))));
+    }
+}

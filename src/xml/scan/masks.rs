@@ -1,6 +1,4 @@
-//! Bitmaps of 64 bytes. Which byte is in which bitmap is said once, by the portable version; SSE2 has to agree.
-
-use super::{CONTROL, NAME, class};
+//! Bitmaps of 64 bytes, made in two ways. Which byte belongs in which bitmap is said by the test's naive version.
 
 /// One bit for each of 64 bytes, the first byte lowest. Bytes behind the end of a buffer are in no bitmap.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -51,7 +49,7 @@ impl Masks {
     fn set(&mut self, chunk: &[u8; 64]) {
         #[cfg(target_arch = "x86_64")]
         if std::arch::is_x86_feature_detected!("avx2") {
-            #[allow(unsafe_code, reason = "5 times faster, and the framer 2 times")]
+            #[allow(unsafe_code, reason = "the framer is 1.7 times as fast as with the portable version")]
             // SAFETY: the processor has AVX2, which is all that the function asks for.
             unsafe {
                 avx2::set(self, chunk);
@@ -61,16 +59,35 @@ impl Masks {
         *self = Self::portable(chunk);
     }
 
-    /// What each bitmap means.
+    /// Written so that a compiler makes vector instructions of the first loop, whatever the processor has.
     #[inline(never)]
     fn portable(chunk: &[u8; 64]) -> Self {
+        let mut classes = [0; 64];
+        for (class, &byte) in classes.iter_mut().zip(chunk) {
+            let markup = (byte | 0x02 == b'>') | (byte | 0x01 == b'\'') | (byte == b'"');
+            let control = (byte < 0x20) & (byte != b'\t') & (byte != b'\n') & (byte != b'\r');
+            let letter = (byte | 0x20).wrapping_sub(b'a') < 26;
+            let digit_or_colon = byte.wrapping_sub(b'0') < 11;
+            let sign = (byte == b'-') | (byte == b'.') | (byte == b'_');
+            let wide = byte >= 0x80;
+            *class = u8::from(markup | control)
+                | u8::from(!(letter | digit_or_colon | sign | wide)) << 1
+                | u8::from((byte == b':') | wide) << 2
+                | u8::from(wide) << 3;
+        }
         let mut masks = Self::default();
-        for (at, &byte) in chunk.iter().enumerate() {
-            let stops = class(byte) & CONTROL != 0 || matches!(byte, b'<' | b'>' | b'&' | b'"' | b'\'');
-            masks.stop |= u64::from(stops) << at;
-            masks.name_end |= u64::from(class(byte) & NAME == 0) << at;
-            masks.odd |= u64::from(byte == b':' || byte >= 0x80) << at;
-            masks.wide |= u64::from(byte >= 0x80) << at;
+        let (words, _) = classes.as_chunks::<8>();
+        for (at, word) in words.iter().enumerate() {
+            let word = u64::from_le_bytes(*word);
+            // The product moves the lowest bit of each byte to its place in the highest byte.
+            let bits = |class: u32| {
+                (((word >> class) & 0x0101_0101_0101_0101).wrapping_mul(0x0102_0408_1020_4080) >> 56)
+                    << (8 * at)
+            };
+            masks.stop |= bits(0);
+            masks.name_end |= bits(1);
+            masks.odd |= bits(2);
+            masks.wide |= bits(3);
         }
         masks
     }
@@ -190,7 +207,21 @@ mod avx2 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{CONTROL, NAME, class};
     use super::*;
+
+    /// What each bitmap means.
+    fn naive(chunk: &[u8; 64]) -> Masks {
+        let mut masks = Masks::default();
+        for (at, &byte) in chunk.iter().enumerate() {
+            let stops = class(byte) & CONTROL != 0 || matches!(byte, b'<' | b'>' | b'&' | b'"' | b'\'');
+            masks.stop |= u64::from(stops) << at;
+            masks.name_end |= u64::from(class(byte) & NAME == 0) << at;
+            masks.odd |= u64::from(byte == b':' || byte >= 0x80) << at;
+            masks.wide |= u64::from(byte >= 0x80) << at;
+        }
+        masks
+    }
 
     fn loaded(bytes: &[u8], pos: usize) -> Masks {
         let mut masks = Masks::default();
@@ -199,13 +230,14 @@ mod tests {
     }
 
     #[test]
-    fn both_versions_agree_on_every_byte_at_every_place() {
+    fn all_versions_agree_on_every_byte_at_every_place() {
         for at in 0..64 {
             for byte in 0..=255 {
                 for filler in [b'a', b'<', b' ', 0xC3] {
                     let mut chunk = [filler; 64];
                     chunk[at] = byte;
-                    assert_eq!(loaded(&chunk, 0), Masks::portable(&chunk), "{byte:#x} at {at}");
+                    assert_eq!(loaded(&chunk, 0), naive(&chunk), "{byte:#x} at {at}");
+                    assert_eq!(Masks::portable(&chunk), naive(&chunk), "{byte:#x} at {at}");
                 }
             }
         }
@@ -219,7 +251,7 @@ mod tests {
                 let mut chunk = [b'a'; 64];
                 let rest = &bytes[pos..len.min(pos + 64)];
                 chunk[..rest.len()].copy_from_slice(rest);
-                assert_eq!(loaded(&bytes[..len], pos), Masks::portable(&chunk), "{pos} of {len}");
+                assert_eq!(loaded(&bytes[..len], pos), naive(&chunk), "{pos} of {len}");
             }
         }
     }
