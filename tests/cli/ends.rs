@@ -59,10 +59,28 @@ fn ctrl_c_before_the_load_leaves_nothing() {
 }
 
 #[test]
+fn a_second_signal_ends_at_once() {
+    let folder = Folder::small();
+    let program = under_way(&folder);
+    let router = Process::child_of(program.pid);
+    // Nobody answers the users' goodbyes, so an orderly end takes its time.
+    router.signal(Signal::STOP);
+    // Two signals of one kind could become one on the way.
+    program.signal(Signal::INT);
+    program.signal(Signal::TERM);
+    program.wait_gone();
+    // The kernel wakes a stopped orphan with SIGHUP, and the end of its pipe would end it, too.
+    router.wait_gone();
+    let ended = program.finish().exits(143);
+    assert_eq!(ended.stdout, "");
+    assert!(!folder.path("o").exists(), "the operator did not want to wait for a result");
+}
+
+#[test]
 fn a_router_that_dies_is_6_and_said() {
     let folder = Folder::small();
     let program = under_way(&folder);
-    Process::child_of(program.pid).kill();
+    Process::child_of(program.pid).signal(Signal::KILL);
     let ended = program.finish().exits(6);
     let died = "the embedded router died during the run: it was killed by signal 9";
     assert_eq!(ended.stdout_line(), format!("TARGET UNREACHABLE  small: {died}"));

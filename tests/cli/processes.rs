@@ -32,16 +32,14 @@ impl Process {
         Self { pid, handle: pidfd_open(pid, PidfdFlags::empty()).expect("it is running") }
     }
 
-    pub(super) fn kill(&self) {
-        pidfd_send_signal(&self.handle, Signal::KILL).expect("it is running");
+    pub(super) fn signal(&self, signal: Signal) {
+        pidfd_send_signal(&self.handle, signal).expect("it is running");
     }
 
     /// Waits until it has ended.
+    #[track_caller]
     pub(super) fn wait_gone(&self) {
-        let mut fds = [PollFd::new(&self.handle, PollFlags::IN)];
-        let timeout = Timespec { tv_sec: PATIENCE.as_secs().cast_signed(), tv_nsec: 0 };
-        let ready = poll(&mut fds, Some(&timeout)).expect("a process can be polled");
-        assert_eq!(ready, 1, "process {} is still there", self.pid.as_raw_nonzero());
+        assert!(ends(&self.handle), "process {} is still there", self.pid.as_raw_nonzero());
     }
 
     /// The TCP port (IPv4) that it listens on.
@@ -61,4 +59,11 @@ impl Process {
         });
         port.expect("it listens")
     }
+}
+
+/// Waits until a process has ended, waited for by its parent or not; false when it does not end.
+pub(super) fn ends(process: &OwnedFd) -> bool {
+    let mut fds = [PollFd::new(process, PollFlags::IN)];
+    let timeout = Timespec { tv_sec: PATIENCE.as_secs().cast_signed(), tv_nsec: 0 };
+    poll(&mut fds, Some(&timeout)).expect("a process can be polled") == 1
 }

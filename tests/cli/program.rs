@@ -12,6 +12,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::processes::ends;
 use crate::support::xmpp_bench;
 
 /// How long anything may take before a test gives up. Nothing is measured with it.
@@ -180,6 +181,12 @@ impl Program {
     #[track_caller]
     pub(super) fn wait_stdout(&mut self, start: &str) -> String {
         self.stdout.wait(start)
+    }
+
+    /// Waits until the process itself has ended; others may still hold its streams.
+    #[track_caller]
+    pub(super) fn wait_gone(&self) {
+        assert!(ends(&self.process), "the program is still there");
     }
 
     /// Waits for the end: of both streams, so that no process it started still holds them, and of the process.
