@@ -69,7 +69,8 @@ fn a_second_signal_ends_at_once() {
     program.signal(Signal::INT);
     program.signal(Signal::TERM);
     program.wait_gone();
-    // The kernel wakes a stopped orphan with SIGHUP, and the end of its pipe would end it, too.
+    // Once awake, the router finds its pipe closed.
+    router.wake();
     router.wait_gone();
     let ended = program.finish().exits(143);
     assert_eq!(ended.stdout, "");

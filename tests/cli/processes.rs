@@ -36,6 +36,12 @@ impl Process {
         pidfd_send_signal(&self.handle, signal).expect("it is running");
     }
 
+    /// Lets it go on after SIGSTOP.
+    pub(super) fn wake(&self) {
+        // The kernel may have been first: it ends an orphan that it finds stopped, with SIGHUP.
+        let _ = pidfd_send_signal(&self.handle, Signal::CONT);
+    }
+
     /// Waits until it has ended.
     #[track_caller]
     pub(super) fn wait_gone(&self) {
