@@ -11,6 +11,10 @@ use crate::xml::name::check_qname;
 use crate::xml::scan::{self, NAME_START, SPACE, class};
 use crate::xml::{Span, XmlError};
 
+/// The root's name. An element of that name would only end with the stream: refused where it begins, or its peer waits for
+/// an answer until a deadline or a limit is passed.
+const STREAM: &[u8] = b"stream:stream";
+
 /// What is behind a name or an attribute.
 enum Gap {
     /// An attribute begins here, with a character that may begin a name.
@@ -304,6 +308,9 @@ impl Unit {
                 } else {
                     Ok(end)
                 };
+            }
+            if !empty && &pass.unit[self.names[0].range()] == STREAM {
+                return pass.fail(XmlError::BadFormat("stream header inside a stream"));
             }
         }
         if empty {
