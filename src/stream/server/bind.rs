@@ -47,7 +47,7 @@ enum Request {
     Session {
         id: String,
     },
-    /// Bind or session, but not as an IQ `set` with an id.
+    /// Bind or session, but not the one child of an IQ `set` with an id (RFC 6120 §8.2.3).
     Malformed {
         id: String,
     },
@@ -67,13 +67,14 @@ impl Request {
             return None;
         }
         let id = head.id.map(|span| raw(element, span).to_owned());
+        let is_sound = head.stanza_type == StanzaType::Set && node.elements().count() == 1;
         Some(match (id, bind) {
-            (Some(id), Some(bind)) if head.stanza_type == StanzaType::Set => {
+            (Some(id), Some(bind)) if is_sound => {
                 let resource = bind.child("resource", NS_BIND).map(Node::text);
                 // §7.7.2.1 would rather have an empty resource put right than refused.
                 Self::Bind { id, resource: resource.filter(|resource| !resource.is_empty()) }
             }
-            (Some(id), None) if head.stanza_type == StanzaType::Set => Self::Session { id },
+            (Some(id), None) if is_sound => Self::Session { id },
             (id, _) => Self::Malformed { id: id.unwrap_or_default() },
         })
     }
@@ -91,6 +92,9 @@ impl ExpectBind {
         let Some(head) = Head::parse(&element).filter(|head| head.kind == Kind::Iq) else {
             return Err(refuse_before_bind(&element));
         };
+        if !is_from(&element, &head, &[&self.account]) {
+            return Err(StreamError::peer(StreamCondition::InvalidFrom));
+        }
         match Request::parse(&element, &head, &self.account, &settings.domain) {
             Some(Request::Bind { id, resource }) => {
                 let state = ExpectBindAnswer { bind: self, id };
@@ -154,7 +158,9 @@ impl Bound {
         if !has_first_child_named(&element, &[b"bind", b"session"]) {
             return Ok(ServerStep::Element(element));
         }
-        let head = Head::parse(&element).filter(|head| head.kind == Kind::Iq);
+        // Whoever claims to be another is the owner's to judge, as with every stanza.
+        let head = Head::parse(&element)
+            .filter(|head| head.kind == Kind::Iq && is_from(&element, head, &[&self.account, &self.jid]));
         match head.and_then(|head| Request::parse(&element, &head, &self.account, &settings.domain)) {
             Some(Request::Bind { id, .. }) => write_refusal(&id, Condition::NotAllowed, out),
             Some(Request::Session { id }) => write_result(&id, out),
@@ -163,6 +169,14 @@ impl Bound {
         }
         Ok(ServerStep::Continue)
     }
+}
+
+/// Whether `from` is absent or one of these (§8.1.2.1).
+fn is_from(element: &Element, head: &Head, own: &[&Jid]) -> bool {
+    head.from.is_none_or(|span| {
+        JidRef::parse_attr(raw(element, span))
+            .is_ok_and(|from| own.iter().any(|own| from.jid() == own.as_ref()))
+    })
 }
 
 /// Whether `to` is absent, the server's, or the client's own bare address.
