@@ -187,7 +187,8 @@ impl ServerWorld {
     }
 
     /// Answers a stanza with an error, unless it must not be answered: an error, a result (RFC 6120 §8.3.1), a probe (RFC
-    /// 6121 §4.3), or a stanza of the server itself.
+    /// 6121 §4.3), or a stanza of the server itself. What had no `to` was for the sender's own account, and so the account
+    /// answers, as it does with results (RFC 6120 §10.3).
     pub(super) fn bounce(
         &mut self,
         stanza: &Stanza,
@@ -197,7 +198,10 @@ impl ServerWorld {
     ) {
         let mut bytes = std::mem::take(&mut self.scratch.bytes);
         let may = stanza.head().stanza_type != StanzaType::Probe && stanza.from().is_some();
-        if may && write_error_reply(stanza, condition, None, self.domain(), &mut bytes) {
+        let sender = stanza.from().filter(|_| stanza.to().is_none());
+        let sender = sender.and_then(|raw| JidRef::parse_attr(raw).ok());
+        let answerer = sender.as_ref().map_or(self.domain(), |sender| sender.jid().bare().as_str());
+        if may && write_error_reply(stanza, condition, None, answerer, &mut bytes) {
             self.counters.bounced += 1;
             self.reply(&bytes, origin, out);
         } else {

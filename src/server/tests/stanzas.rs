@@ -42,6 +42,29 @@ fn what_is_no_stanza_ends_the_stream() {
     }
 }
 
+/// RFC 6120 §10.3: without `to`, a stanza is for the sender's own account, and an error comes from there too.
+#[test]
+fn what_has_no_to_is_answered_by_the_account() {
+    let mut rig = Rig::new();
+    let romeo = rig.login("romeo@d/r");
+    for text in [
+        "<iq id='1' type='get'><x xmlns='unknown'/></iq>",
+        "<iq id='1' type='get'/>",
+        "<message id='1' type='groupchat'/>",
+    ] {
+        rig.send(romeo, text);
+        let answer = rig.one(romeo);
+        assert_eq!(attr(&answer, "from").as_deref(), Some("romeo@d"), "{text}: {answer}");
+        assert_eq!(attr(&answer, "type").as_deref(), Some("error"), "{text}: {answer}");
+    }
+    rig.send(romeo, "<iq id='1' type='get' to='@'><x xmlns='unknown'/></iq>");
+    assert_eq!(
+        attr(&rig.one(romeo), "from").as_deref(),
+        Some("d"),
+        "an address that is none answers nothing"
+    );
+}
+
 #[test]
 fn unsound_stanzas_are_bad_requests() {
     let mut rig = Rig::new();
