@@ -240,6 +240,21 @@ fn stream_errors_say_what_was_wrong() {
     }
 }
 
+/// RFC 6120 §4.9.1.1: who receives a stream error closes the stream too; an error is not answered with an error.
+#[test]
+fn a_stream_error_is_answered_with_a_close_tag() {
+    let error = "<stream:error><conflict xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>";
+    let mut wire = Wire::new();
+    let streams = [wire.accept(), wire.authenticate("juliet", "pw"), wire.log_in("romeo", "r")];
+    wire.send(streams[0], HEADER);
+    for conn in streams {
+        wire.take(conn);
+        assert_eq!(wire.ask(conn, &format!("{error}</stream:stream>")), "</stream:stream>");
+        assert!(wire.shut.contains(&conn));
+    }
+    assert_eq!(wire.hub.world().session_count(), 0);
+}
+
 #[test]
 fn stanzas_before_binding_are_not_authorized() {
     let mut wire = Wire::new();

@@ -15,11 +15,11 @@ use crate::limits::{
     FRAMER_AFTER_AUTH, FRAMER_BEFORE_AUTH, FramerLimits, IDLE_MAX, NEGOTIATION_MAX, PING_ANSWER_MAX,
 };
 use crate::router::{AccountId, SessionId};
-use crate::stanza::{Stanza, To};
+use crate::stanza::{NS_CLIENT, Stanza, To};
 use crate::stream::{
     BindAnswer, Blame, ServerNegotiation, ServerSettings, ServerStep, StreamCondition, StreamError,
 };
-use crate::xml::{Element, Frame, XmlError};
+use crate::xml::{Element, Frame, Node, XmlError};
 
 type ClientCx<'a> = Cx<'a, ClientLink>;
 
@@ -147,6 +147,12 @@ impl ClientLink {
         }
     }
 
+    /// The client has given up (RFC 6120 §4.9.1.1): the close tag is what is left to say.
+    fn on_stream_error(&mut self, error: &StreamError, cx: &mut ClientCx<'_>) {
+        cx.write(|out| out.extend_from_slice(CLOSE_TAG));
+        cx.close(CloseReason { blame: Blame::Peer, ended: Ended::StreamError(error.condition) });
+    }
+
     fn on_bound_frame(&mut self, frame: Frame, cx: &mut ClientCx<'_>) {
         let result = match frame {
             Frame::Element(element) => self.on_element(element, cx),
@@ -217,6 +223,9 @@ impl Handler for ClientLink {
     }
 
     fn on_frame(&mut self, frame: Frame, cx: &mut ClientCx<'_>) {
+        if let Some(error) = stream_error_of(&frame) {
+            return self.on_stream_error(&error, cx);
+        }
         match &self.state {
             State::Negotiating(_) => self.negotiate(frame, cx),
             State::Bound(_) => self.on_bound_frame(frame, cx),
@@ -276,6 +285,17 @@ impl Handler for ClientLink {
 }
 
 const CLOSE_TAG: &[u8] = b"</stream:stream>";
+
+/// The stream error that a frame is. A look at the first bytes tells every stanza from one: the framer knows the
+/// namespace of streams by no other prefix.
+fn stream_error_of(frame: &Frame) -> Option<StreamError> {
+    match frame {
+        Frame::Element(element) if element.bytes.starts_with(b"<stream:") => {
+            StreamError::parse(&Node::parse(element, NS_CLIENT))
+        }
+        Frame::Element(_) | Frame::Open(_) | Frame::Close => None,
+    }
+}
 
 #[cfg(test)]
 mod tests {
