@@ -63,9 +63,9 @@ fn rxml(mut input: &[u8]) -> Result<Vec<Tree>, String> {
                 attrs.sort();
                 open.push(Tree { ns: ns.to_string(), name: name.to_string(), attrs, children: Vec::new() });
             }
-            Event::Text(_, text) => open.last_mut().unwrap().push_text(&text),
+            Event::Text(_, text) => open.last_mut().expect("text is inside an element").push_text(&text),
             Event::EndElement(_) => {
-                let mut done = open.pop().unwrap();
+                let mut done = open.pop().expect("an end has its start");
                 for child in &mut done.children {
                     if let Child::Text(text) = child {
                         *text = unix_lines(text);

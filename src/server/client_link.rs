@@ -147,12 +147,6 @@ impl ClientLink {
         }
     }
 
-    /// The client has given up (RFC 6120 §4.9.1.1): the close tag is what is left to say.
-    fn on_stream_error(&mut self, error: &StreamError, cx: &mut ClientCx<'_>) {
-        cx.write(|out| out.extend_from_slice(CLOSE_TAG));
-        cx.close(CloseReason { blame: Blame::Peer, ended: Ended::StreamError(error.condition) });
-    }
-
     fn on_bound_frame(&mut self, frame: Frame, cx: &mut ClientCx<'_>) {
         let result = match frame {
             Frame::Element(element) => self.on_element(element, cx),
@@ -224,7 +218,9 @@ impl Handler for ClientLink {
 
     fn on_frame(&mut self, frame: Frame, cx: &mut ClientCx<'_>) {
         if let Some(error) = stream_error_of(&frame) {
-            return self.on_stream_error(&error, cx);
+            // The client has given up (RFC 6120 §4.9.1.1): the close tag is what is left to say.
+            cx.write(|out| out.extend_from_slice(CLOSE_TAG));
+            return cx.close(CloseReason { blame: Blame::Peer, ended: Ended::StreamError(error.condition) });
         }
         match &self.state {
             State::Negotiating(_) => self.negotiate(frame, cx),

@@ -200,7 +200,7 @@ impl ServerWorld {
         let may = stanza.head().stanza_type != StanzaType::Probe && stanza.from().is_some();
         let sender = stanza.from().filter(|_| stanza.to().is_none());
         let sender = sender.and_then(|raw| JidRef::parse_attr(raw).ok());
-        let answerer = sender.as_ref().map_or(self.domain(), |sender| sender.jid().bare().as_str());
+        let answerer = sender.as_ref().map_or_else(|| self.domain(), |sender| sender.jid().bare().as_str());
         if may && write_error_reply(stanza, condition, None, answerer, &mut bytes) {
             self.counters.bounced += 1;
             self.reply(&bytes, origin, out);
