@@ -4,7 +4,7 @@
 //! translates between the two: frames of a stream become stanzas with a checked sender, decisions become deliveries.
 //! There is no offline storage, no TLS and no server-to-server stream yet; other domains are `remote-server-not-found`.
 //!
-//! One file for each section of an RFC and each XEP, and one line in [`iq`]'s table for each payload that the server
+//! One file for each section of an RFC and each XEP, and one line in `iq`'s table for each payload that the server
 //! answers:
 //!
 //! | File | What |
