@@ -96,6 +96,15 @@ pub const LISTEN_BACKLOG: i32 = 4_096;
 /// Connections of one reactor: the slab's index is 32 bits wide and tokens above are reserved.
 pub const CONNECTIONS_PER_REACTOR_MAX: usize = 4_000_000;
 
+/// Homes of one process: each pair of them has two lanes, 38 MB of empty ones at this many.
+pub const HOMES_MAX: usize = 128;
+/// Bytes under way in one lane between two homes: some milliseconds of work, and four of the largest stanzas.
+pub const MAILBOX_LANE_BYTES_MAX: usize = 1_048_576;
+/// Bytes that one home hands another in one piece; a home looks after its replies between two pieces.
+pub const MAILBOX_BATCH_BYTES_MAX: usize = 65_536;
+/// Pieces under way in one lane.
+pub const MAILBOX_BATCHES_MAX: usize = 16;
+
 /// Contacts of one account.
 pub const ROSTER_ITEMS_MAX: usize = 10_000;
 /// Groups of one roster item.

@@ -14,9 +14,12 @@
 //! | what is in a roster (§2) | `roster` |
 //! | which resources are connected, available, interested | `session`, `account` |
 //! | who gets a stanza (§8.5) | `delivery` |
+//! | which home has an address; mail between homes | `home`, [`mailbox`] |
 
 mod account;
 mod delivery;
+mod home;
+pub mod mailbox;
 mod parcel;
 mod roster;
 mod session;
@@ -25,6 +28,7 @@ mod subscription;
 
 pub use account::{Account, PendingRequest};
 pub use delivery::{Dropped, Verdict};
+pub use home::{HomeId, Homes};
 pub use parcel::{Audience, Parcel};
 pub use roster::{Roster, RosterDetails, RosterItem};
 pub use session::{Available, Session, SessionId, Sink};
