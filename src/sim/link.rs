@@ -84,6 +84,8 @@ pub(super) struct Pipe {
     last: Nanos,
     /// The end was put in.
     pub(super) ended: bool,
+    /// A piece was lost and the path is about to break: nothing behind it arrives.
+    pub(super) broken: bool,
     /// The writer found the window full and wants to know when there is room.
     pub(super) writer_waits: bool,
 }
@@ -104,6 +106,9 @@ impl Pipe {
 
     /// Puts a piece in (empty: the end) and returns when it arrives.
     pub(super) fn push(&mut self, bytes: &[u8], at: Nanos) -> Nanos {
+        if self.broken {
+            return self.last;
+        }
         self.last = self.last.max(at);
         self.bytes += bytes.len();
         self.pieces.push_back((self.last, bytes.to_vec()));
@@ -143,5 +148,16 @@ mod tests {
         assert_eq!(pipe.take_arrived(9, Nanos(100)), Arrived::Bytes(b"w".to_vec()));
         assert_eq!(pipe.take_arrived(9, Nanos(100)), Arrived::Bytes(b"fast".to_vec()));
         assert_eq!(pipe.bytes(), 0);
+    }
+
+    #[test]
+    fn nothing_arrives_behind_a_lost_piece() {
+        let mut pipe = Pipe::default();
+        pipe.push(b"before", Nanos(10));
+        pipe.broken = true;
+        pipe.push(b"behind", Nanos(20));
+        pipe.push(b"", Nanos(30));
+        assert_eq!(pipe.take_arrived(9, Nanos(99)), Arrived::Bytes(b"before".to_vec()));
+        assert_eq!(pipe.take_arrived(9, Nanos(99)), Arrived::Nothing);
     }
 }

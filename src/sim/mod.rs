@@ -211,7 +211,10 @@ impl<S: World, C: World> Sim<S, C> {
                 let at = link.toward(side.other()).push(bytes, now + delay);
                 self.schedule(at, Event::Arrive(id, side.other()));
             }
-            Fate::Cut(delay) => self.schedule(now + delay, Event::Cut(id)),
+            Fate::Cut(delay) => {
+                link.toward(side.other()).broken = true;
+                self.schedule(now + delay, Event::Cut(id));
+            }
         }
     }
 }
