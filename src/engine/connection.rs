@@ -6,6 +6,7 @@ use bytes::BytesMut;
 
 use super::{CloseReason, Handler, Outbox, Timers, Transport};
 use crate::limits::CLOSE_DRAIN_BYTES_MAX;
+use crate::router::HomeId;
 use crate::time::Nanos;
 use crate::xml::Framer;
 
@@ -35,8 +36,23 @@ pub(super) struct Io {
     pub(super) armed: Nanos,
     /// When the peer last sent anything, white space included.
     pub(super) last_read: Nanos,
+    /// Whether frames wait, and for what.
+    pub(super) held: Held,
     /// Set once by [`super::Cx::close`] or by the driver's news.
     pub(super) closing: Option<CloseReason>,
+}
+
+/// What a connection's input waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Held {
+    /// Nothing.
+    Free,
+    /// Room in the lane that its last stanza found full.
+    Lane,
+    /// The answer to a job.
+    Answer,
+    /// Its arrival at this home.
+    Moving(HomeId),
 }
 
 /// How far a connection's end has come. It only moves down this list.
@@ -58,9 +74,9 @@ impl Phase {
 }
 
 impl<H: Handler> Connection<H> {
-    pub(super) fn new(handler: H, generation: u32) -> Self {
+    pub(super) fn new(handler: H) -> Self {
         let io = Io {
-            generation,
+            generation: 0,
             transport: Transport::Plain,
             phase: Phase::Open,
             listed: false,
@@ -70,6 +86,7 @@ impl<H: Handler> Connection<H> {
             timers: Timers::default(),
             armed: Nanos::MAX,
             last_read: Nanos::ZERO,
+            held: Held::Free,
             closing: None,
         };
         Self { handler, io }

@@ -23,6 +23,14 @@ pub struct Counters {
     pub undeliverable: u64,
     /// Presence dropped because a newer one of the same sender waited behind it.
     pub superseded: u64,
+    /// Connections that went to their home elsewhere.
+    pub moved_away: u64,
+    /// Connections that came here as to their home.
+    pub moved_here: u64,
+    /// How often a connection's input waited because the lane to another home was full.
+    pub parked: u64,
+    /// Jobs that were done elsewhere.
+    pub jobs: u64,
     /// Connections closed because they did not read.
     pub slow_readers: u64,
 }

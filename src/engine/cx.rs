@@ -2,9 +2,10 @@
 
 use rand_chacha::ChaCha12Rng;
 
-use super::connection::Io;
-use super::{CloseReason, ConnId, Effects, Handler, Timer};
+use super::connection::{Held, Io};
+use super::{CloseReason, ConnId, Effect, Effects, Handler, JobOf, Timer};
 use crate::limits::FramerLimits;
+use crate::router::HomeId;
 use crate::stanza::{Stanza, To};
 use crate::time::Nanos;
 
@@ -68,6 +69,19 @@ impl<H: Handler> Cx<'_, H> {
     #[must_use]
     pub fn last_read(&self) -> Nanos {
         self.io.last_read
+    }
+
+    /// Sends the connection to another hub: no further frame is handed over here, [`Handler::on_departure`] follows,
+    /// and then [`Handler::on_arrival`] there. If it ends first, it does not move.
+    pub fn move_to(&mut self, home: HomeId) {
+        self.io.held = Held::Moving(home);
+    }
+
+    /// Has a job done elsewhere. No further frame is handed over until [`Handler::on_answer`]: later stanzas must not
+    /// overtake this one's effect (RFC 6120 §10.1).
+    pub fn request(&mut self, job: JobOf<H>) {
+        self.io.held = Held::Answer;
+        self.effects.queue.push_back(Effect::Job(self.me, job));
     }
 
     /// Ends the connection: [`Handler::on_closed`] follows at once, then what the outbox holds is flushed, the write

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rand_chacha::ChaCha12Rng;
 
-use super::{CloseReason, Connect, Cx, Effects, Ended, Handler, Stamp, Timer, World};
+use super::{CloseReason, Connect, Cx, Effects, Ended, Handler, Never, Stamp, Timer, World};
 use crate::limits::{FRAMER_AFTER_AUTH, FramerLimits};
 use crate::stanza::{Stanza, To};
 use crate::stream::Blame;
@@ -62,6 +62,9 @@ impl Handler for Echo {
     fn on_slow_reader(&mut self, cx: &mut Cx<'_, Self>) {
         cx.write(|out| out.extend_from_slice(b"<slow/>"));
     }
+    fn on_answer(&mut self, answer: Never, _: &mut Cx<'_, Self>) {
+        match answer {}
+    }
     fn on_closed(&mut self, reason: &CloseReason, cx: &mut Cx<'_, Self>) {
         cx.world.lines.push(format!("closed {:?} {:?}", reason.blame, reason.ended));
     }
@@ -69,6 +72,8 @@ impl Handler for Echo {
 
 impl World for Log {
     type Link = Echo;
+    type Mail = Never;
+    type Job = Never;
     fn on_accept(&mut self, _: Nanos) -> Option<Echo> {
         Some(Echo)
     }
@@ -86,6 +91,9 @@ impl World for Log {
     }
     fn on_undeliverable(&mut self, stanza: Stanza, _: Nanos, _: &mut Effects<Echo>) {
         self.undeliverable.push(stanza.id().unwrap_or("-").to_owned());
+    }
+    fn on_mail(&mut self, mail: Never, _: Nanos, _: &mut Effects<Echo>) {
+        match mail {}
     }
     fn on_stop(&mut self, _: Nanos, _: &mut Effects<Echo>) {
         self.done = true;

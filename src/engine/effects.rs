@@ -7,7 +7,8 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
-use super::{ConnId, Handler};
+use super::{ConnId, Handler, JobOf, World};
+use crate::router::HomeId;
 use crate::stanza::Stanza;
 
 /// Which `to` a delivered copy carries.
@@ -48,6 +49,10 @@ pub enum Effect<H: Handler> {
     Task(ConnId, H::Task),
     /// A new connection.
     Connect(Connect<H>),
+    /// [`World::on_mail`] of another hub's world.
+    Mail(HomeId, <H::World as World>::Mail),
+    /// Something to be done elsewhere for a connection.
+    Job(ConnId, JobOf<H>),
 }
 
 /// The sink of effects; owned by the hub and reused, so that nothing is allocated after warm-up.
@@ -83,6 +88,12 @@ impl<H: Handler> Effects<H> {
     /// Asks for a new connection; [`Handler::on_connected`] or [`super::World::on_connect_failed`] answers.
     pub fn connect(&mut self, connect: Connect<H>) {
         self.queue.push_back(Effect::Connect(connect));
+    }
+
+    /// Sends mail to the world of another hub. What one call sends to one home arrives in order; see
+    /// [`crate::router::mailbox`] for what is guaranteed beyond that.
+    pub fn mail(&mut self, to: HomeId, mail: <H::World as World>::Mail) {
+        self.queue.push_back(Effect::Mail(to, mail));
     }
 
     /// Whether nothing is to be done.

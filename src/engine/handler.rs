@@ -7,7 +7,9 @@ use std::io;
 
 use rand_chacha::ChaCha12Rng;
 
-use super::{CloseReason, Cx, Effects, Stamp, Timer};
+use super::hub::AnswerOf;
+use super::{CloseReason, Cx, Effects, Job, Stamp, Timer};
+use crate::router::mailbox::Weigh;
 use crate::stanza::Stanza;
 use crate::time::Nanos;
 use crate::xml::{Frame, XmlError};
@@ -23,11 +25,11 @@ pub struct ConnId {
 }
 
 /// One connection's role: a server's client, a synthetic client, later a peer or a component.
-pub trait Handler: Sized {
+pub trait Handler: Sized + std::fmt::Debug + Send + 'static {
     /// What all connections of a hub share: a router's shard, a run's schedule.
     type World: World<Link = Self>;
     /// What the world or another connection may ask of this one.
-    type Task: std::fmt::Debug;
+    type Task: std::fmt::Debug + Send;
 
     /// Limits of the framer until [`Cx::set_framer_limits`].
     const FRAMER_LIMITS: crate::limits::FramerLimits;
@@ -51,6 +53,17 @@ pub trait Handler: Sized {
     /// The outbox's budget is used up and nothing could be superseded. The handler writes nothing more than a last
     /// stream error and closes with [`super::Ended::SlowReader`].
     fn on_slow_reader(&mut self, cx: &mut Cx<'_, Self>);
+    /// A job that this handler asked for ([`Cx::request`]) is done.
+    fn on_answer(&mut self, answer: AnswerOf<Self>, cx: &mut Cx<'_, Self>);
+    /// The connection leaves this hub for its home ([`Cx::move_to`]); it has not ended. `cx.world` is the old one.
+    fn on_departure(&mut self, cx: &mut Cx<'_, Self>) {
+        let _ = cx;
+    }
+    /// The connection has come home. `cx.world` is the new one, `cx.me` its new name; what it had written and what it has
+    /// not read yet came along.
+    fn on_arrival(&mut self, cx: &mut Cx<'_, Self>) {
+        let _ = cx;
+    }
     /// The connection has ended; called exactly once for each connection that saw `on_connected`, right after the
     /// call that ended it and before any other connection is served. What is in the outbox is still flushed (if the
     /// socket lives); nothing may be added.
@@ -58,9 +71,14 @@ pub trait Handler: Sized {
 }
 
 /// What all connections of one hub share.
-pub trait World: Sized {
+pub trait World: Sized + std::fmt::Debug + Send + 'static {
     /// Its connections.
     type Link: Handler<World = Self>;
+
+    /// What it sends to the worlds of other hubs ([`Effects::mail`]).
+    type Mail: Weigh + std::fmt::Debug + Send + 'static;
+    /// What its connections have done elsewhere ([`Cx::request`]).
+    type Job: Job;
 
     /// A peer connected to a listener: its handler, or `None` to refuse it.
     fn on_accept(&mut self, now: Nanos) -> Option<Self::Link>;
@@ -78,6 +96,8 @@ pub trait World: Sized {
     );
     /// `stanza` was meant for a connection that is gone, or was still waiting in the outbox of one that closed.
     fn on_undeliverable(&mut self, stanza: Stanza, now: Nanos, effects: &mut Effects<Self::Link>);
+    /// Mail from the world of another hub.
+    fn on_mail(&mut self, mail: Self::Mail, now: Nanos, effects: &mut Effects<Self::Link>);
     /// The operator asked for the end (SIGINT, SIGTERM).
     fn on_stop(&mut self, now: Nanos, effects: &mut Effects<Self::Link>);
     /// Nothing is left to do: the driver returns once the outboxes are flushed.

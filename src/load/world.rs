@@ -16,7 +16,7 @@ use super::stage::Stage;
 use super::tally::Tally;
 use super::users::Users;
 use super::{Monitor, Scenario, VirtualUser, stanzas};
-use crate::engine::{Connect, Effects, World};
+use crate::engine::{Connect, Effects, Never, World};
 use crate::limits::SALTED_PASSWORDS_MAX;
 use crate::metrics::{Failure, Invalid, LoginRecord, LoginTimes, Records, Summary};
 use crate::stanza::{JidRef, Stanza};
@@ -309,6 +309,8 @@ impl LoadWorld {
 
 impl World for LoadWorld {
     type Link = VirtualUser;
+    type Mail = Never;
+    type Job = Never;
 
     fn on_accept(&mut self, _now: Nanos) -> Option<VirtualUser> {
         None
@@ -349,6 +351,10 @@ impl World for LoadWorld {
 
     fn on_undeliverable(&mut self, _stanza: Stanza, _now: Nanos, _effects: &mut Effects<VirtualUser>) {
         unreachable!("synthetic clients reach each other through the server only");
+    }
+
+    fn on_mail(&mut self, mail: Never, _now: Nanos, _effects: &mut Effects<VirtualUser>) {
+        match mail {}
     }
 
     fn on_stop(&mut self, now: Nanos, effects: &mut Effects<VirtualUser>) {

@@ -5,7 +5,7 @@ use bytes::BytesMut;
 use super::Hub;
 use crate::engine::connection::Phase;
 use crate::engine::outbox::Pressure;
-use crate::engine::{ConnId, Connection, Cx, Effect, Handler, Target, Timer, Timers, World};
+use crate::engine::{ConnId, Connection, Cx, Effect, Handler, Letter, Target, Timer, Timers, World};
 use crate::limits::CLOSE_FLUSH_MAX;
 use crate::stanza::Stanza;
 use crate::time::Nanos;
@@ -64,6 +64,11 @@ impl<H: Handler> Hub<H> {
                     self.call(conn, now, now, |handler, cx| handler.on_task(task, cx))
                 }
                 Effect::Connect(connect) => self.connects.push(connect),
+                Effect::Mail(home, mail) => self.send(home, Letter::Mail(mail)),
+                Effect::Job(conn, job) => {
+                    self.counters.jobs += 1;
+                    self.jobs.push_back((conn, job));
+                }
             }
         }
         self.effects.targets.clear();

@@ -55,6 +55,10 @@ impl<H: Handler> Hub<H> {
             let mut connection = self.conns.remove(conn.slot as usize);
             connection.io.outbox.clear(&mut self.pool);
             self.counters.closed += 1;
+            if self.open.remove() {
+                // The others may be waiting for just that.
+                self.mailbox.wake_all();
+            }
         }
     }
 }

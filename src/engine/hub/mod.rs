@@ -7,6 +7,8 @@
 
 mod dispatch;
 mod ending;
+mod jobs;
+mod mail;
 mod pressure;
 mod reading;
 #[cfg(test)]
@@ -14,18 +16,24 @@ mod tests;
 mod timing;
 mod writing;
 
+pub use jobs::{AnswerOf, JobOf};
 pub use writing::Intent;
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 use std::io;
 
 use rand_chacha::ChaCha12Rng;
 use slab::Slab;
 
 use super::connection::Io;
-use super::{BufferPool, ConnId, Connect, Connection, Counters, Effects, Handler, World};
+use super::fleet::OpenCount;
+use super::{
+    BufferPool, ConnId, Connect, Connection, Counters, Effects, Handler, Letter, Luggage, Seat, World, fleet,
+};
 use crate::limits::CONNECTIONS_PER_REACTOR_MAX;
+use crate::router::HomeId;
+use crate::router::mailbox::{Class, Mailbox, MailboxLimits};
 use crate::time::Nanos;
 
 /// All connections of one driver, and the world that they share.
@@ -44,12 +52,34 @@ pub struct Hub<H: Handler> {
     listed: Vec<ConnId>,
     /// Connections to be made.
     connects: Vec<Connect<H>>,
+    mailbox: Mailbox<Letter<H>>,
+    /// Connections of the fleet.
+    open: OpenCount,
+    /// Which lane mail takes that is sent now.
+    class: Class,
+    /// The home whose lane was found full since this was looked at last.
+    full: Option<HomeId>,
+    /// Connections that wait for room, by the home that they wait for.
+    parked: Vec<Vec<ConnId>>,
+    /// Connections whose input may go on.
+    resumed: VecDeque<ConnId>,
+    /// Connections that have moved here and whose sockets the driver has not taken yet.
+    arrivals: VecDeque<(ConnId, Luggage)>,
+    /// Jobs that the driver has not taken yet.
+    jobs: VecDeque<(ConnId, JobOf<H>)>,
 }
 
 impl<H: Handler> Hub<H> {
-    /// A hub without connections.
+    /// A hub without connections, alone.
     #[must_use]
     pub fn new(world: H::World, rng: ChaCha12Rng) -> Self {
+        let seat = fleet(1, MailboxLimits::default()).pop().expect("a fleet of one");
+        Self::in_fleet(world, rng, seat)
+    }
+
+    /// A hub without connections, in its place of a fleet.
+    #[must_use]
+    pub fn in_fleet(world: H::World, rng: ChaCha12Rng, seat: Seat<H>) -> Self {
         Self {
             conns: Slab::new(),
             next_generation: 0,
@@ -61,6 +91,14 @@ impl<H: Handler> Hub<H> {
             heap: BinaryHeap::new(),
             listed: Vec::new(),
             connects: Vec::new(),
+            parked: (0..seat.mailbox.homes()).map(|_| Vec::new()).collect(),
+            mailbox: seat.mailbox,
+            open: seat.open,
+            class: Class::Request,
+            full: None,
+            resumed: VecDeque::new(),
+            arrivals: VecDeque::new(),
+            jobs: VecDeque::new(),
         }
     }
 
@@ -105,10 +143,10 @@ impl<H: Handler> Hub<H> {
         self.conns.is_empty()
     }
 
-    /// Whether the world has nothing left to do and every connection is gone.
+    /// Whether the world has nothing left to do and every connection of the fleet is gone.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        self.world.is_done() && self.conns.is_empty() && self.connects.is_empty()
+        self.world.is_done() && self.open.is_zero() && self.connects.is_empty()
     }
 
     /// A listener accepted a connection. `None`: refused, close the socket.
@@ -135,12 +173,8 @@ impl<H: Handler> Hub<H> {
     }
 
     fn insert(&mut self, handler: H, now: Nanos) -> ConnId {
-        let generation = self.next_generation;
-        // The two highest are left to the drivers for their own tokens.
-        self.next_generation = if generation == u32::MAX - 2 { 0 } else { generation + 1 };
-        let slot = self.conns.insert(Connection::new(handler, generation));
-        let conn =
-            ConnId { slot: u32::try_from(slot).expect("CONNECTIONS_PER_REACTOR_MAX fits"), generation };
+        self.open.add();
+        let conn = self.seat(Connection::new(handler));
         self.call(conn, now, now, |handler, cx| handler.on_connected(cx));
         self.settle(now);
         conn

@@ -19,7 +19,9 @@ impl<H: Handler> Hub<H> {
             input.clear();
             return false;
         };
-        io.last_read = now;
+        if !input.is_empty() {
+            io.last_read = now;
+        }
         if io.phase != Phase::Open {
             drain_unwanted(io, input.len());
             input.clear();
@@ -61,8 +63,11 @@ impl<H: Handler> Hub<H> {
         ready_at: Nanos,
         now: Nanos,
     ) -> bool {
+        self.full = None;
         for _ in 0..FRAMES_PER_TURN_MAX {
-            let Some(io) = self.io(conn).filter(|io| io.phase == Phase::Open) else { return false };
+            let Some(io) = self.io(conn).filter(|io| io.phase == Phase::Open && !io.is_held()) else {
+                return false;
+            };
             match io.framer.next_frame(input) {
                 Ok(Some(frame)) => {
                     self.counters.frames += 1;
@@ -81,8 +86,9 @@ impl<H: Handler> Hub<H> {
                 }
             }
             self.settle(now);
+            self.park_if_full(conn);
         }
-        input.has_remaining()
+        input.has_remaining() && !self.is_held(conn)
     }
 }
 

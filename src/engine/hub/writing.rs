@@ -3,7 +3,7 @@
 use std::io::IoSlice;
 
 use super::Hub;
-use crate::engine::connection::Phase;
+use crate::engine::connection::{Held, Phase};
 use crate::engine::outbox::Pressure;
 use crate::engine::{ConnId, Handler, Timer};
 use crate::time::Nanos;
@@ -15,6 +15,8 @@ pub enum Intent {
     Nothing,
     /// Write [`Hub::slices`], then [`Hub::handle_written`].
     Write,
+    /// Take its socket off, then [`Hub::send_moving`].
+    Move,
     /// Shut down the write side, then [`Hub::handle_write_shut`].
     ShutDownWrite,
     /// Close the socket, then [`Hub::remove`].
@@ -31,6 +33,8 @@ impl<H: Handler> Hub<H> {
         }
         match io.phase {
             Phase::Dead => Intent::Close,
+            // What waits to be written travels too: the socket is written to at its new home.
+            Phase::Open if matches!(io.held, Held::Moving(_)) => Intent::Move,
             _ if io.outbox.pending() > 0 => Intent::Write,
             Phase::Flushing { peer_done: true } => Intent::Close,
             Phase::Flushing { peer_done: false } => Intent::ShutDownWrite,

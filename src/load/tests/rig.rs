@@ -140,7 +140,7 @@ impl Rig {
 
     fn serve_connection(&mut self, conn: ConnId) {
         match self.hub.intent(conn) {
-            Intent::Nothing => return,
+            Intent::Nothing | Intent::Move => return,
             Intent::Write => {
                 let mut slices = [IoSlice::new(&[]); 8];
                 let count = self.hub.slices(conn, &mut slices);

@@ -13,7 +13,7 @@ use super::register::{Registered, Registration};
 use super::stanzas;
 use super::tally::ended_text;
 use super::world::LoadWorld;
-use crate::engine::{CloseReason, Cx, Ended, Handler, Stamp, Timer};
+use crate::engine::{CloseReason, Cx, Ended, Handler, Never, Stamp, Timer};
 use crate::limits::{FRAMER_CLIENT, FramerLimits, LOGOUT_ANSWER_MAX, NEGOTIATION_MAX};
 use crate::metrics::{Failure, LoginTimes};
 use crate::stanza::{Jid, NS_CLIENT, Stanza};
@@ -255,6 +255,10 @@ impl Handler for VirtualUser {
 
     fn on_slow_reader(&mut self, cx: &mut UserCx<'_>) {
         cx.close(CloseReason { blame: Blame::Peer, ended: Ended::SlowReader });
+    }
+
+    fn on_answer(&mut self, answer: Never, _cx: &mut UserCx<'_>) {
+        match answer {}
     }
 
     fn on_closed(&mut self, reason: &CloseReason, cx: &mut UserCx<'_>) {
