@@ -1,9 +1,10 @@
 //! What a sender's side hands to its recipients' home.
 //!
-//! A parcel holds nothing of the sender's shard: everything that the home needs is in the stanza. Today both sides
-//! are one shard and parcels wait in a queue; a mailbox between reactors carries the same value.
+//! A parcel holds nothing of the sender's shard: everything that the home needs is in it. Between accounts of one home it
+//! waits in a queue, to another home it is a letter.
 
-use crate::stanza::{Jid, Stanza};
+use super::mailbox::Weigh;
+use crate::stanza::{Jid, Stanza, To};
 
 /// Whom a parcel is for.
 #[derive(Debug, Clone)]
@@ -12,6 +13,13 @@ pub enum Audience {
     To,
     /// A stanza without `to` for all of these: one entry for each destination home, however many recipients.
     Each(Vec<Jid>),
+    /// The same for one resource, if it is still there.
+    Resource(Jid),
+    /// A resource, whose full JID the stanza's `from` is, asks for the presence of all of these (RFC 6121 §4.3).
+    Asked(Vec<Jid>),
+    /// As [`Audience::To`], unless the address has heard of it by a broadcast: all of its account's available resources
+    /// have (§4.6.3).
+    Unheard,
 }
 
 /// A stanza under way: its `from` is stamped and checked, its sender's own half is done.
@@ -28,5 +36,19 @@ impl Parcel {
     #[must_use]
     pub const fn addressed(stanza: Stanza) -> Self {
         Self { stanza, audience: Audience::To }
+    }
+}
+
+/// What a parcel takes beside its stanza's bytes, and each address in it.
+const PARCEL_BYTES: usize = 256;
+const ADDRESS_BYTES: usize = 64;
+
+impl Weigh for Parcel {
+    fn weight_bytes(&self) -> usize {
+        let addresses = match &self.audience {
+            Audience::Each(contacts) | Audience::Asked(contacts) => contacts.len(),
+            Audience::To | Audience::Resource(_) | Audience::Unheard => 1,
+        };
+        PARCEL_BYTES + self.stanza.written_len(To::Kept) + addresses * ADDRESS_BYTES
     }
 }

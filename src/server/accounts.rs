@@ -9,7 +9,7 @@ use foldhash::quality::RandomState;
 
 use super::config::AccountSpec;
 use super::world::ServerWorld;
-use crate::router::{AccountId, PendingRequest, Roster, Subscription, SubscriptionChange};
+use crate::router::{AccountId, HomeId, PendingRequest, Roster, Subscription, SubscriptionChange};
 use crate::server::write;
 use crate::stanza::Jid;
 use crate::stream;
@@ -53,20 +53,42 @@ impl ServerWorld {
         &mut self,
         accounts: impl IntoIterator<Item = AccountSpec>,
     ) -> Result<usize, ProvisionError> {
+        Self::provision_homes(std::slice::from_mut(self), accounts)
+    }
+
+    /// Makes accounts, each at its home. Returns how many.
+    ///
+    /// # Errors
+    /// As [`Self::provision`].
+    ///
+    /// # Panics
+    /// When `homes` are not all homes of one server ([`Self::homes`]), in order.
+    pub fn provision_homes(
+        homes: &mut [Self],
+        accounts: impl IntoIterator<Item = AccountSpec>,
+    ) -> Result<usize, ProvisionError> {
         let accounts = accounts.into_iter();
-        self.shard.reserve(accounts.size_hint().0);
+        let share = accounts.size_hint().0 / homes.len();
+        let count_of_homes = homes.len();
+        for world in &mut *homes {
+            assert_eq!(world.homes.count(), count_of_homes, "a server has one world for each home");
+            world.shard.reserve(share);
+        }
         let mut names = Names::default();
         let mut count = 0;
         for spec in accounts {
-            self.add_account(spec, &mut names)?;
+            let jid =
+                Jid::from_parts(Some(&spec.localpart), &homes[0].settings.domain, None).map_err(|e| {
+                    ProvisionError::BadLocalpart { localpart: spec.localpart.clone(), reason: e.what }
+                })?;
+            let home = homes[0].homes.of(jid.as_str());
+            homes[home.index()].add_account(jid, spec, &mut names)?;
             count += 1;
         }
         Ok(count)
     }
 
-    fn add_account(&mut self, spec: AccountSpec, names: &mut Names) -> Result<(), ProvisionError> {
-        let jid = Jid::from_parts(Some(&spec.localpart), &self.settings.domain, None)
-            .map_err(|e| ProvisionError::BadLocalpart { localpart: spec.localpart, reason: e.what })?;
+    fn add_account(&mut self, jid: Jid, spec: AccountSpec, names: &mut Names) -> Result<(), ProvisionError> {
         let jid = names.intern(jid);
         let mut shared = |contact: Jid| names.intern(self.shard.intern(contact.to_bare()));
         let items = spec.roster.into_iter().map(move |(contact, state)| (shared(contact), state));
@@ -98,6 +120,14 @@ impl ServerWorld {
         let jid = format!("{localpart}@{}", self.settings.domain);
         let credentials = self.shard.find(&jid).and_then(|id| self.credentials[id.index()].clone());
         credentials.map_or(stream::Account::Unknown, stream::Account::Known)
+    }
+
+    /// The home of a login's account, if it is not this one.
+    pub(super) fn other_home_of_login(&self, localpart: &str) -> Option<HomeId> {
+        if self.homes.count() == 1 {
+            return None;
+        }
+        self.other_home(&format!("{localpart}@{}", self.settings.domain))
     }
 
     /// Makes the account of an anonymous login; `None`: there is one of that name, which a random name never meets.

@@ -10,12 +10,12 @@ use bytes::Bytes;
 use super::ping;
 use super::routing::Origin;
 use super::world::ServerWorld;
-use crate::engine::{CloseReason, Cx, Ended, Handler, Stamp, Timer};
+use crate::engine::{CloseReason, Cx, Ended, Handler, Never, Stamp, Timer};
 use crate::limits::{
     FRAMER_AFTER_AUTH, FRAMER_BEFORE_AUTH, FramerLimits, IDLE_MAX, NEGOTIATION_MAX, PING_ANSWER_MAX,
 };
 use crate::router::{AccountId, SessionId};
-use crate::stanza::{NS_CLIENT, Stanza, To};
+use crate::stanza::{Jid, NS_CLIENT, Stanza, To};
 use crate::stream::{
     BindAnswer, Blame, ServerNegotiation, ServerSettings, ServerStep, StreamCondition, StreamError,
 };
@@ -42,6 +42,17 @@ struct Negotiating {
     stream: ServerNegotiation,
     /// The account that was made for it (ANONYMOUS); it ends with the connection.
     temporary: Option<AccountId>,
+    /// Why it is on its way to another home.
+    journey: Option<Journey>,
+}
+
+/// What is to be done for a client when it has come to its account's home.
+#[derive(Debug)]
+enum Journey {
+    /// It has named its account and not been checked.
+    Login(String),
+    /// It is anonymous, and gets this account.
+    Temporary(Jid),
 }
 
 /// A bound client.
@@ -75,13 +86,18 @@ pub enum ClientTask {
 impl ClientLink {
     pub(super) fn new(settings: &Arc<ServerSettings>) -> Self {
         let stream = ServerNegotiation::new(Arc::clone(settings));
-        Self { state: State::Negotiating(Box::new(Negotiating { stream, temporary: None })) }
+        Self { state: State::Negotiating(Box::new(Negotiating { stream, temporary: None, journey: None })) }
     }
 
-    fn negotiate(&mut self, frame: Frame, cx: &mut ClientCx<'_>) {
+    /// Lets the negotiation take what has come, and follows it.
+    fn negotiate(
+        &mut self,
+        cx: &mut ClientCx<'_>,
+        take: impl FnOnce(&mut Negotiating, &mut Vec<u8>, &mut ClientCx<'_>) -> Result<ServerStep, StreamError>,
+    ) {
         let State::Negotiating(negotiation) = &mut self.state else { return };
         let mut bytes = std::mem::take(&mut cx.world.scratch.bytes);
-        let step = negotiation.stream.handle_frame(frame, &mut bytes, cx.rng);
+        let step = take(negotiation, &mut bytes, cx);
         let result = self.take_steps(step, &mut bytes, cx);
         cx.write(|out| out.extend_from_slice(&bytes));
         bytes.clear();
@@ -99,21 +115,30 @@ impl ClientLink {
         cx: &mut ClientCx<'_>,
     ) -> Result<(), StreamError> {
         let State::Negotiating(negotiation) = &mut self.state else { return Ok(()) };
-        let Negotiating { stream, temporary } = &mut **negotiation;
+        let Negotiating { stream, temporary, journey } = &mut **negotiation;
         loop {
             step = match step? {
                 ServerStep::Continue => return Ok(()),
                 ServerStep::NeedAccount { username } => {
+                    if let Some(home) = cx.world.other_home_of_login(&username) {
+                        *journey = Some(Journey::Login(username));
+                        cx.move_to(home);
+                        return Ok(());
+                    }
                     stream.handle_account(cx.world.login_account(&username), bytes, cx.rng)
                 }
                 ServerStep::Authenticated { account, anonymous } => {
-                    if anonymous {
-                        let made = cx.world.add_temporary(&account);
-                        *temporary =
-                            Some(made.ok_or_else(|| StreamError::us(StreamCondition::InternalServerError))?);
-                    }
                     cx.restart_stream();
                     cx.set_framer_limits(FRAMER_AFTER_AUTH);
+                    if !anonymous {
+                        return Ok(());
+                    }
+                    if let Some(home) = cx.world.other_home(account.as_str()) {
+                        *journey = Some(Journey::Temporary(account));
+                        cx.move_to(home);
+                        return Ok(());
+                    }
+                    *temporary = Some(make_temporary(&account, cx)?);
                     return Ok(());
                 }
                 ServerStep::Bind { resource } => {
@@ -223,7 +248,11 @@ impl Handler for ClientLink {
             return cx.close(CloseReason { blame: Blame::Peer, ended: Ended::StreamError(error.condition) });
         }
         match &self.state {
-            State::Negotiating(_) => self.negotiate(frame, cx),
+            State::Negotiating(_) => {
+                self.negotiate(cx, |negotiating, bytes, cx| {
+                    negotiating.stream.handle_frame(frame, bytes, cx.rng)
+                });
+            }
             State::Bound(_) => self.on_bound_frame(frame, cx),
             State::Ended => {}
         }
@@ -266,6 +295,31 @@ impl Handler for ClientLink {
         self.fail(&error, Ended::SlowReader, cx);
     }
 
+    fn on_answer(&mut self, answer: Never, _cx: &mut ClientCx<'_>) {
+        match answer {}
+    }
+
+    fn on_departure(&mut self, cx: &mut ClientCx<'_>) {
+        cx.world.connections.remove(cx.me);
+    }
+
+    fn on_arrival(&mut self, cx: &mut ClientCx<'_>) {
+        cx.world.connections.add(cx.me);
+        if cx.world.is_stopping() {
+            return self.on_task(ClientTask::Shutdown, cx);
+        }
+        self.negotiate(cx, |negotiating, bytes, cx| match negotiating.journey.take() {
+            Some(Journey::Login(username)) => {
+                negotiating.stream.handle_account(cx.world.login_account(&username), bytes, cx.rng)
+            }
+            Some(Journey::Temporary(account)) => {
+                negotiating.temporary = Some(make_temporary(&account, cx)?);
+                Ok(ServerStep::Continue)
+            }
+            None => Ok(ServerStep::Continue),
+        });
+    }
+
     fn on_closed(&mut self, _reason: &CloseReason, cx: &mut ClientCx<'_>) {
         match std::mem::replace(&mut self.state, State::Ended) {
             State::Bound(bound) => cx.world.end_session(bound.session, cx.effects),
@@ -278,6 +332,11 @@ impl Handler for ClientLink {
         }
         cx.world.connections.remove(cx.me);
     }
+}
+
+fn make_temporary(account: &Jid, cx: &mut ClientCx<'_>) -> Result<AccountId, StreamError> {
+    let made = cx.world.add_temporary(account);
+    made.ok_or_else(|| StreamError::us(StreamCondition::InternalServerError))
 }
 
 const CLOSE_TAG: &[u8] = b"</stream:stream>";

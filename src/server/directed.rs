@@ -8,7 +8,7 @@ use super::world::ServerWorld;
 use super::write::{detached, escaped};
 use crate::engine::Effects;
 use crate::limits::DIRECTED_PRESENCE_PER_SESSION_MAX;
-use crate::router::{AccountId, Parcel, SessionId};
+use crate::router::{AccountId, Audience, Parcel, SessionId};
 use crate::stanza::{Condition, Jid, JidRef, Stanza, StanzaType, To};
 
 impl ServerWorld {
@@ -48,24 +48,28 @@ impl ServerWorld {
     /// `account`'s presence reaches.
     pub(super) fn end_directed(&mut self, unavailable: &Stanza, targets: &[Jid], account: Option<AccountId>) {
         for target in targets {
-            if account.is_some_and(|id| self.is_told(id, target.as_ref())) {
+            let target = target.as_ref();
+            let is_told = account.is_some_and(|id| self.shard.account(id).shows_presence_to(target));
+            if is_told && target.is_bare() {
                 continue;
             }
-            let to = escaped(target.as_ref());
-            self.post(Parcel::addressed(detached(unavailable, To::Stamped(&to))));
+            let stanza = detached(unavailable, To::Stamped(&escaped(target)));
+            // A subscriber's resource that is only connected is not reached by the broadcast; its home knows.
+            let audience = if is_told { Audience::Unheard } else { Audience::To };
+            self.post(Parcel { stanza, audience });
         }
     }
 
-    /// Whether presence that `account` broadcasts reaches `target`: a subscriber, and not a resource that is only
-    /// connected.
-    fn is_told(&self, account: AccountId, target: JidRef<'_>) -> bool {
-        if !self.shard.account(account).shows_presence_to(target) {
-            return false;
+    /// The end of directed presence, at the home of a resource whose account is subscribed to the sender.
+    pub(super) fn receive_unheard(&mut self, stanza: Stanza, out: &mut Effects<ClientLink>) {
+        let Some(Ok(to)) = stanza.to().map(JidRef::parse_attr) else { return };
+        let account = self.shard.find(to.jid().bare().as_str());
+        let session = account.and_then(|id| self.shard.resource(id, to.jid().resource()?));
+        let has_heard = session.is_none_or(|(_, session)| session.available().is_some());
+        drop(to);
+        if !has_heard {
+            self.route(stanza, None, out);
         }
-        let Some(resource) = target.resource() else { return true };
-        let theirs = self.shard.find(target.bare().as_str());
-        let session = theirs.and_then(|id| self.shard.resource(id, resource));
-        session.is_none_or(|(_, session)| session.available().is_some())
     }
 
     /// The sender of `unavailable` became unavailable to the account `bare`: that account's resources need not tell it

@@ -68,7 +68,7 @@ impl ServerWorld {
             self.scratch.recipients.push(conn);
             self.deliver(presence, Stamp::Bare, out);
         }
-        self.probe_contacts(account, conn, out);
+        self.probe_contacts(id, account, conn, out);
         for request in self.shard.account(account).pending().to_vec() {
             self.scratch.recipients.push(conn);
             self.deliver(request.stanza, Stamp::Kept, out);

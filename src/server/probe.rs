@@ -8,23 +8,36 @@ use super::presence::contacts;
 use super::world::ServerWorld;
 use super::write::presence;
 use crate::engine::{ConnId, Effects, Stamp};
-use crate::router::{AccountId, Audience, Available, Parcel, Subscription, SubscriptionChange};
+use crate::router::{AccountId, Audience, Available, Parcel, SessionId, Subscription, SubscriptionChange};
 use crate::stanza::{Jid, JidRef, Stanza};
 
 /// `type` of an answer.
+const PROBE: Option<&str> = Some("probe");
 const UNAVAILABLE: Option<&str> = Some("unavailable");
 const UNSUBSCRIBED: Option<&str> = Some(SubscriptionChange::Unsubscribed.as_str());
 
 impl ServerWorld {
     /// On behalf of a resource that has just become available, asks every contact that the account is subscribed to
-    /// (§4.3.1). Local ones are asked in memory: those who are there answer to that resource alone, those who are not
-    /// say nothing, and those who do not know of the subscription end it (§4.3.2, rule 1).
-    pub(super) fn probe_contacts(&mut self, account: AccountId, conn: ConnId, out: &mut Effects<ClientLink>) {
+    /// (§4.3.1): those who are there answer to that resource alone, those who are not say nothing, and those who do not know
+    /// of the subscription end it (§4.3.2, rule 1). Contacts of this home are asked in memory, those of each other one
+    /// with one letter.
+    pub(super) fn probe_contacts(
+        &mut self,
+        session: SessionId,
+        account: AccountId,
+        conn: ConnId,
+        out: &mut Effects<ClientLink>,
+    ) {
         let prober = self.shard.account(account).jid().clone();
         let contacts: Vec<_> =
             contacts(self.shard.account(account).roster().items(), Subscription::has_to).collect();
+        let mut elsewhere = Vec::new();
         for contact in contacts {
             if contact.as_ref().domain() != self.domain() {
+                continue;
+            }
+            if self.other_home(contact.as_str()).is_some() {
+                elsewhere.push(contact);
                 continue;
             }
             let known = self.shard.find(contact.as_str());
@@ -36,6 +49,28 @@ impl ServerWorld {
                     }
                 }
                 None => self.answer_probe(UNSUBSCRIBED, contact.as_ref(), prober.as_ref(), None),
+            }
+        }
+        if let Some(session) = self.shard.session(session).filter(|_| !elsewhere.is_empty()) {
+            let stanza = presence(PROBE, session.jid().as_ref(), None, None);
+            self.post(Parcel { stanza, audience: Audience::Asked(elsewhere) });
+        }
+    }
+
+    /// [`Self::probe_contacts`] of another home's resource, for contacts of this home.
+    pub(super) fn receive_question(&mut self, probe: &Stanza, contacts: &[Jid]) {
+        let Some(Ok(prober)) = probe.from().map(JidRef::parse_attr) else { return };
+        let prober = prober.jid();
+        for contact in contacts {
+            let known = self.shard.find(contact.as_str());
+            match known.filter(|id| self.shard.account(*id).shows_presence_to(prober)) {
+                Some(id) => {
+                    for stanza in self.presences_of(id) {
+                        let audience = Audience::Resource(prober.to_jid());
+                        self.post(Parcel { stanza, audience });
+                    }
+                }
+                None => self.answer_probe(UNSUBSCRIBED, contact.as_ref(), prober.bare(), None),
             }
         }
     }

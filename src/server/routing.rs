@@ -2,15 +2,17 @@
 //!
 //! The way of every stanza, also of the server's own: [`ServerWorld::route`] finds the home of its address; the home
 //! decides ([`crate::router::Shard::decide`]) and the decision is carried out. What causes further stanzas for others
-//! does not route them itself: it leaves a [`Parcel`], and [`ServerWorld::settle`] carries parcels one after the other.
-//! So an answer never overtakes what it answers, and a mailbox can take the queue's place.
+//! does not route them itself: it leaves a [`Parcel`], and [`ServerWorld::settle`] carries parcels one after the other,
+//! to this home or by mail to another. So an answer never overtakes what it answers.
 
 use bytes::Bytes;
 
 use super::client_link::ClientLink;
 use super::world::ServerWorld;
 use crate::engine::{ConnId, Effects, Stamp, Target};
-use crate::router::{AccountId, Audience, Dropped, Parcel, SessionId, SubscriptionChange, Verdict};
+use crate::router::{
+    AccountId, Audience, Dropped, HomeId, Parcel, SessionId, Sink, SubscriptionChange, Verdict,
+};
 use crate::stanza::{Condition, Jid, JidRef, Kind, Stanza, StanzaType, write_error_reply};
 
 /// Whose call caused a stanza, when it was a client of this home: its answers go straight back.
@@ -37,12 +39,20 @@ impl ServerWorld {
             self.bounce(&stanza, Condition::RemoteServerNotFound, origin, out);
         } else if to.local().is_none() {
             self.receive_for_domain(&stanza, to, origin, out);
+        } else if let Some(home) = self.other_home(to.bare().as_str()) {
+            drop(address);
+            out.mail(home, Parcel::addressed(stanza));
         } else if stanza.kind() == Kind::Presence {
             self.receive_presence(&stanza, to, origin, out);
         } else {
             let verdict = self.shard.decide(&stanza, to, &mut self.scratch.recipients);
             self.carry_out(stanza, verdict, origin, out);
         }
+    }
+
+    /// The home of a local bare JID, if it is not this one.
+    pub(super) fn other_home(&self, bare: &str) -> Option<HomeId> {
+        Some(self.homes.of(bare)).filter(|home| *home != self.me)
     }
 
     /// Leaves a stanza for [`Self::settle`].
@@ -54,11 +64,84 @@ impl ServerWorld {
     /// so this ends.
     pub(super) fn settle(&mut self, out: &mut Effects<ClientLink>) {
         while let Some(Parcel { stanza, audience }) = self.parcels.pop_front() {
-            match audience {
-                Audience::To => self.route(stanza, None, out),
-                Audience::Each(contacts) => self.receive_broadcast(stanza, contacts, out),
+            let audience = match audience {
+                Audience::Each(contacts) => {
+                    Audience::Each(self.mail_others(&stanza, contacts, Audience::Each, out))
+                }
+                Audience::Asked(contacts) => {
+                    Audience::Asked(self.mail_others(&stanza, contacts, Audience::Asked, out))
+                }
+                Audience::Resource(jid) => match self.other_home(jid.as_ref().bare().as_str()) {
+                    Some(home) => {
+                        out.mail(home, Parcel { stanza, audience: Audience::Resource(jid) });
+                        continue;
+                    }
+                    None => Audience::Resource(jid),
+                },
+                Audience::Unheard => match self.other_home_of_to(&stanza) {
+                    Some(home) => {
+                        out.mail(home, Parcel { stanza, audience: Audience::Unheard });
+                        continue;
+                    }
+                    None => Audience::Unheard,
+                },
+                Audience::To => Audience::To,
+            };
+            self.receive(Parcel { stanza, audience }, out);
+        }
+    }
+
+    fn other_home_of_to(&self, stanza: &Stanza) -> Option<HomeId> {
+        let address = JidRef::parse_attr(stanza.to()?).ok()?;
+        self.other_home(address.jid().bare().as_str())
+    }
+
+    /// One letter to each other home that contacts have: the stanza and who is there. Returns who is here.
+    fn mail_others(
+        &self,
+        stanza: &Stanza,
+        contacts: Vec<Jid>,
+        audience: fn(Vec<Jid>) -> Audience,
+        out: &mut Effects<ClientLink>,
+    ) -> Vec<Jid> {
+        if self.homes.count() == 1 {
+            return contacts;
+        }
+        let mut by_home: Vec<Vec<Jid>> = vec![Vec::new(); self.homes.count()];
+        for contact in contacts {
+            by_home[self.homes.of(contact.as_str()).index()].push(contact);
+        }
+        let here = std::mem::take(&mut by_home[self.me.index()]);
+        for (home, contacts) in self.homes.iter().zip(by_home) {
+            if !contacts.is_empty() {
+                out.mail(home, Parcel { stanza: stanza.clone(), audience: audience(contacts) });
             }
         }
+        here
+    }
+
+    /// A parcel at its recipients' home.
+    pub(super) fn receive(&mut self, parcel: Parcel, out: &mut Effects<ClientLink>) {
+        let Parcel { stanza, audience } = parcel;
+        match audience {
+            Audience::To => self.route(stanza, None, out),
+            Audience::Each(contacts) => self.receive_broadcast(stanza, contacts, out),
+            Audience::Resource(jid) => self.receive_for_resource(stanza, jid.as_ref(), out),
+            Audience::Asked(contacts) => self.receive_question(&stanza, &contacts),
+            Audience::Unheard => self.receive_unheard(stanza, out),
+        }
+    }
+
+    /// An answer that only the resource gets that asked for it, and nobody if that is gone.
+    fn receive_for_resource(&mut self, stanza: Stanza, to: JidRef<'_>, out: &mut Effects<ClientLink>) {
+        let account = self.shard.find(to.bare().as_str());
+        let session = account.and_then(|id| self.shard.resource(id, to.resource()?));
+        let Some((_, session)) = session else {
+            return self.counters.count_drop(Dropped::NoResource);
+        };
+        let Sink::Connection(conn) = session.sink();
+        self.scratch.recipients.push(conn);
+        self.deliver(stanza, Stamp::Bare, out);
     }
 
     /// A delivery came back: its connection ended first. Messages and requests are routed as if that resource had never

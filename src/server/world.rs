@@ -13,23 +13,26 @@ use super::client_link::{ClientLink, ClientTask};
 use super::config::{ConflictPolicy, ServerConfig};
 use super::connections::Connections;
 use super::counters::ServerCounters;
-use crate::engine::{ConnId, Effects, World};
-use crate::router::{Parcel, Shard};
+use crate::engine::{ConnId, Effects, Never, World};
+use crate::router::{HomeId, Homes, Parcel, Shard};
 use crate::stanza::{Jid, Stanza};
 use crate::stream::{Credentials, Mechanism, ServerSettings};
 use crate::time::Nanos;
 
-/// A server: its accounts, and everything that its connections share.
+/// A server, or one of its homes: the accounts that it has, and everything that its connections share.
 #[derive(Debug)]
 pub struct ServerWorld {
     pub(super) settings: Arc<ServerSettings>,
     pub(super) conflict: ConflictPolicy,
+    /// Which home this is, of which.
+    pub(super) me: HomeId,
+    pub(super) homes: Homes,
     pub(super) shard: Shard<ConnId>,
     /// By [`crate::router::AccountId::index`]; `None` for what cannot log in.
     pub(super) credentials: Vec<Option<Arc<Credentials>>>,
     pub(super) counters: ServerCounters,
     pub(super) connections: Connections,
-    /// Between a sender's side and its recipients' homes. Empty whenever the hub is in charge.
+    /// Between a sender's side and its recipients' home, when that is this one. Empty whenever the hub is in charge.
     pub(super) parcels: VecDeque<Parcel>,
     /// Roster pushes so far: the next one's id (RFC 6121 §2.1.6).
     pub(super) pushes: u64,
@@ -49,21 +52,39 @@ pub(super) struct Scratch {
 }
 
 impl ServerWorld {
-    /// A server without accounts.
+    /// A server without accounts, with one home.
     #[must_use]
     pub fn new(config: ServerConfig) -> Self {
+        Self::homes(config, 1).pop().expect("one home was asked for")
+    }
+
+    /// A server without accounts: its homes, in the order of their [`HomeId`]s.
+    ///
+    /// # Panics
+    /// As [`Homes::new`].
+    #[must_use]
+    pub fn homes(config: ServerConfig, count: usize) -> Vec<Self> {
         let ServerConfig { domain, mechanisms, process_secret, conflict } = config;
+        let seed = process_secret.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+        let homes = Homes::new(count, seed);
+        let settings = Arc::new(ServerSettings {
+            domain,
+            // Credentials are derived with a proof for PLAIN where PLAIN is offered.
+            plain_proofs: mechanisms.contains(&Mechanism::Plain),
+            mechanisms,
+            process_secret,
+            // Neither roster versioning nor pre-approval is built (RFC 6121 §2.6.1, §3.4).
+            extra_features: String::new(),
+        });
+        homes.iter().map(|me| Self::home(Arc::clone(&settings), conflict, me, homes.clone())).collect()
+    }
+
+    fn home(settings: Arc<ServerSettings>, conflict: ConflictPolicy, me: HomeId, homes: Homes) -> Self {
         Self {
-            settings: Arc::new(ServerSettings {
-                domain,
-                // Credentials are derived with a proof for PLAIN where PLAIN is offered.
-                plain_proofs: mechanisms.contains(&Mechanism::Plain),
-                mechanisms,
-                process_secret,
-                // Neither roster versioning nor pre-approval is built (RFC 6121 §2.6.1, §3.4).
-                extra_features: String::new(),
-            }),
+            settings,
             conflict,
+            me,
+            homes,
             shard: Shard::default(),
             credentials: Vec::new(),
             counters: ServerCounters::default(),
@@ -108,6 +129,8 @@ impl ServerWorld {
 
 impl World for ServerWorld {
     type Link = ClientLink;
+    type Mail = Parcel;
+    type Job = Never;
 
     fn on_accept(&mut self, _now: Nanos) -> Option<ClientLink> {
         (!self.stopping).then(|| ClientLink::new(&self.settings))
@@ -131,6 +154,11 @@ impl World for ServerWorld {
 
     fn on_undeliverable(&mut self, stanza: Stanza, _now: Nanos, effects: &mut Effects<ClientLink>) {
         self.route_again(stanza, effects);
+    }
+
+    fn on_mail(&mut self, parcel: Parcel, _now: Nanos, effects: &mut Effects<ClientLink>) {
+        self.receive(parcel, effects);
+        self.settle(effects);
     }
 
     fn on_stop(&mut self, _now: Nanos, effects: &mut Effects<ClientLink>) {

@@ -201,6 +201,12 @@ impl<T: Weigh> Mailbox<T> {
         self.me
     }
 
+    /// How many homes there are.
+    #[must_use]
+    pub fn homes(&self) -> usize {
+        self.shared.homes
+    }
+
     /// What it did so far.
     #[must_use]
     pub const fn counters(&self) -> MailCounters {

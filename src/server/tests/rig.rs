@@ -218,6 +218,8 @@ impl Rig {
                         self.world.end_session(client.bound.session, &mut self.effects);
                     }
                     Effect::Connect(_) => panic!("a server connects to nobody"),
+                    Effect::Mail(home, _) => panic!("there is no other home: {home:?}"),
+                    Effect::Job(_, job) => match job {},
                 }
             }
         }
