@@ -105,6 +105,9 @@ pub const MAILBOX_BATCH_BYTES_MAX: usize = 65_536;
 /// Pieces under way in one lane.
 pub const MAILBOX_BATCHES_MAX: usize = 16;
 
+/// Threads for work that would block a reactor: password hashing uses every core, and more than these would be too many.
+pub const WORKERS_MAX: usize = 16;
+
 /// Contacts of one account.
 pub const ROSTER_ITEMS_MAX: usize = 10_000;
 /// Groups of one roster item.

@@ -28,9 +28,15 @@ pub(super) struct Listener {
 }
 
 impl Listener {
-    pub(super) fn bind(addr: SocketAddr, registry: &Registry, index: usize) -> io::Result<Self> {
+    pub(super) fn bind(
+        addr: SocketAddr,
+        registry: &Registry,
+        index: usize,
+        shared: bool,
+    ) -> io::Result<Self> {
         let socket = socket2::Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_reuse_address(true)?;
+        socket.set_reuse_port(shared)?;
         socket.set_nonblocking(true)?;
         socket.bind(&addr.into())?;
         socket.listen(LISTEN_BACKLOG)?;
@@ -42,6 +48,13 @@ impl Listener {
     pub(super) fn local_addr(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()
     }
+}
+
+/// Fails when another process listens on `addr`, whether or not it would share.
+pub(super) fn probe(addr: SocketAddr) -> io::Result<()> {
+    let socket = socket2::Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&addr.into())
 }
 
 impl<W: World> Reactor<W> {

@@ -1,16 +1,17 @@
 //! L5: the driver with real sockets and the real clock.
 //!
-//! It knows no XMPP: a [`Reactor`] is one thread with one `epoll`, which tells a [`Hub`] what happened and carries
+//! It knows no XMPP: a [`Reactor`] is one thread with one `epoll` (a [`Fleet`] is several), which tells a [`Hub`] what happened and carries
 //! out what the hub wants. It is edge-triggered and keeps its own ready list, so a socket whose budget ran out is
 //! read again without a new event from the kernel.
 //!
-//! One turn: wait → read each ready socket within a budget → accept → timers → connect → one write for each
-//! connection that got something.
+//! One turn: wait → read each ready socket within a budget → read the mail of other reactors → accept → timers →
+//! connect → hand over mail and wake its readers → one write for each connection that got something.
 
 mod accept;
 mod clock;
 mod connect;
 mod entropy;
+mod fleet;
 mod report;
 mod socket;
 mod stopper;
@@ -18,29 +19,38 @@ mod stopper;
 mod tests;
 mod timer_fd;
 mod token;
+mod travel;
 mod turn;
+mod workers;
 
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 use bytes::BytesMut;
 use mio::{Events, Poll, Waker};
 use rustix::thread::{CpuSet, sched_setaffinity};
 use slab::Slab;
 
-use crate::engine::{ConnId, Hub, World};
+use crate::engine::{AnswerOf, ConnId, Hub, Seat, World, fleet as seats};
 use crate::limits::{EVENTS_PER_TURN_MAX, READ_BYTES_PER_TURN_MAX};
+use crate::router::mailbox::{MailboxLimits, Wake};
 use crate::time::Nanos;
 
 pub use clock::Clock;
+pub use fleet::Fleet;
 pub use report::ReactorReport;
 pub use stopper::Stopper;
 
 use accept::Listener;
 use connect::Connecting;
 use socket::Socket;
+use stopper::Handle;
 use timer_fd::TimerFd;
+use workers::Workers;
 
 /// How a reactor runs.
 #[derive(Debug, Clone, Default)]
@@ -60,38 +70,56 @@ pub struct Reactor<W: World> {
     connecting: Slab<Connecting<W::Link>>,
     listeners: Vec<Listener>,
     timer: TimerFd,
-    stopper: Stopper,
+    handle: Arc<Handle>,
     /// Connections whose sockets may have something to read.
     ready: VecDeque<ConnId>,
     /// What sockets are read into. Frames are split off it, and it is whole again when they are gone.
     scratch: BytesMut,
     /// How much the next read asks for; follows what the last ones gave.
     read_bytes: usize,
+    workers: Workers,
+    answers: Receiver<Answered<W>>,
+    answered: Sender<Answered<W>>,
     config: ReactorConfig,
     report: ReactorReport,
 }
 
+/// A job that is done, and whose it was.
+type Answered<W> = (ConnId, AnswerOf<<W as World>::Link>);
+
 impl<W: World> Reactor<W> {
-    /// A reactor around `world`; nothing runs yet.
+    /// A reactor around `world`, alone; nothing runs yet.
     ///
     /// # Errors
     /// When the kernel refuses an epoll instance, a timer or random numbers.
     pub fn new(world: W, config: ReactorConfig) -> io::Result<Self> {
+        let seat = seats(1, MailboxLimits::default()).pop().expect("a fleet of one");
+        Self::in_fleet(world, config, seat, Workers::default())
+    }
+
+    /// The same in its place of a fleet.
+    fn in_fleet(world: W, config: ReactorConfig, seat: Seat<W::Link>, workers: Workers) -> io::Result<Self> {
         let poll = Poll::new()?;
         let timer = TimerFd::new(poll.registry())?;
-        let stopper = Stopper::new(Waker::new(poll.registry(), token::WAKER)?);
+        let handle = Arc::new(Handle::new(Waker::new(poll.registry(), token::WAKER)?));
+        let hub = Hub::in_fleet(world, entropy::generator()?, seat);
+        hub.set_waker(Arc::clone(&handle) as Arc<dyn Wake>);
+        let (answered, answers) = channel();
         Ok(Self {
             poll,
             clock: Clock,
-            hub: Hub::new(world, entropy::generator()?),
+            hub,
             sockets: Vec::new(),
             connecting: Slab::new(),
             listeners: Vec::new(),
             timer,
-            stopper,
+            handle,
             ready: VecDeque::new(),
             scratch: BytesMut::with_capacity(READ_BYTES_PER_TURN_MAX),
             read_bytes: turn::READ_BYTES_MIN,
+            workers,
+            answers,
+            answered,
             config,
             report: ReactorReport::default(),
         })
@@ -102,7 +130,16 @@ impl<W: World> Reactor<W> {
     /// # Errors
     /// When the address cannot be bound.
     pub fn listen(&mut self, addr: SocketAddr) -> io::Result<SocketAddr> {
-        let listener = Listener::bind(addr, self.poll.registry(), self.listeners.len())?;
+        self.add_listener(addr, false)
+    }
+
+    /// The same on an address that other reactors of this fleet listen on, too.
+    fn listen_shared(&mut self, addr: SocketAddr) -> io::Result<SocketAddr> {
+        self.add_listener(addr, true)
+    }
+
+    fn add_listener(&mut self, addr: SocketAddr, shared: bool) -> io::Result<SocketAddr> {
+        let listener = Listener::bind(addr, self.poll.registry(), self.listeners.len(), shared)?;
         let bound = listener.local_addr()?;
         self.listeners.push(listener);
         Ok(bound)
@@ -111,14 +148,19 @@ impl<W: World> Reactor<W> {
     /// A handle that ends [`Reactor::run`] from elsewhere.
     #[must_use]
     pub fn stopper(&self) -> Stopper {
-        self.stopper.clone()
+        Stopper::of(Arc::clone(&self.handle))
     }
 
     /// Runs until the world is done and every connection is closed; returns the world.
     ///
     /// # Errors
     /// When the kernel fails the event loop itself. Faults of one socket end that connection only.
-    pub fn run(mut self) -> io::Result<(W, ReactorReport)> {
+    pub fn run(self) -> io::Result<(W, ReactorReport)> {
+        self.run_unless(&AtomicBool::new(false))
+    }
+
+    /// The same until `failed`, whatever is still open then.
+    fn run_unless(mut self, failed: &AtomicBool) -> io::Result<(W, ReactorReport)> {
         if let Some(core) = self.config.core {
             let mut set = CpuSet::new();
             set.set(core);
@@ -126,12 +168,13 @@ impl<W: World> Reactor<W> {
         }
         let started = self.clock.now();
         let mut events = Events::with_capacity(EVENTS_PER_TURN_MAX);
-        while !self.hub.is_done() {
+        while !self.hub.is_done() && !failed.load(Ordering::Acquire) {
             self.turn(&mut events)?;
         }
         self.report.elapsed_ns = self.clock.now().since(started);
         self.report.cpu_ns = Clock::thread_cpu().0;
         self.report.counters = *self.hub.counters();
+        self.report.mail = self.hub.mail_counters();
         Ok((self.hub.into_world(), self.report))
     }
 

@@ -1,12 +1,15 @@
 //! What a reactor counted of itself, for the harness's health and for the operator.
 
 use crate::engine::Counters;
+use crate::router::mailbox::MailCounters;
 
 /// Totals of one run.
 #[derive(Debug, Clone, Default)]
 pub struct ReactorReport {
     /// The hub's counts.
     pub counters: Counters,
+    /// Mail to and from other reactors.
+    pub mail: MailCounters,
     /// Turns of the loop.
     pub turns: u64,
     /// Nanoseconds not spent waiting for events.

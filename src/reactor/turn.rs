@@ -31,19 +31,34 @@ impl<W: World> Reactor<W> {
             }
         }
         let now = self.clock.now();
+        self.hub.handle_mail(now);
+        self.take_answers(now);
+        self.unpack_arrivals(now);
         if self.can_accept(now) {
             self.accept_ready(now);
         }
         if self.hub.next_deadline().is_some_and(|at| at <= now) {
             self.hub.handle_deadline(now);
         }
-        if self.stopper.take() {
+        if self.handle.take_stop() {
             self.listeners.clear();
             self.hub.handle_stop(now);
         }
         self.begin_connects(now);
+        self.hub.flush_mail();
+        let moved = self.hub.counters().moved_away;
         while let Some(conn) = self.hub.next_listed() {
             self.serve(conn);
+        }
+        if self.hub.counters().moved_away != moved {
+            self.hub.flush_mail();
+        }
+        self.send_jobs();
+        while let Some(conn) = self.hub.next_resumed() {
+            if let Some(socket) = self.socket(conn) {
+                socket.frames_left = true;
+                self.mark_ready(conn, now);
+            }
         }
         self.report.busy_ns += self.clock.now().since(woke);
         Ok(())
@@ -52,7 +67,7 @@ impl<W: World> Reactor<W> {
     /// Waits for the kernel, a deadline or the stopper; not at all when work is left from the last turn.
     fn wait(&mut self, events: &mut Events) -> io::Result<()> {
         let now = self.clock.now();
-        let idle = self.ready.is_empty() && !self.can_accept(now);
+        let idle = self.ready.is_empty() && !self.can_accept(now) && self.hub.lie_down();
         let timeout = if idle {
             let deadline = [self.hub.next_deadline(), self.next_accept()].into_iter().flatten().min();
             self.timer.arm(deadline, now)?;
@@ -60,7 +75,9 @@ impl<W: World> Reactor<W> {
         } else {
             Some(Duration::ZERO)
         };
-        match self.poll.poll(events, timeout) {
+        let result = self.poll.poll(events, timeout);
+        self.hub.get_up();
+        match result {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
             other => other,
         }
@@ -103,6 +120,10 @@ impl<W: World> Reactor<W> {
             return;
         }
         socket.listed = false;
+        if self.hub.is_held(conn) {
+            // What the kernel reported is looked for again when the connection goes on.
+            return;
+        }
         let ready_at = socket.ready_at;
         self.scratch.clear();
         // Whether the socket has more behind left-over frames is not known: look again after them.
@@ -151,6 +172,7 @@ impl<W: World> Reactor<W> {
                         return;
                     }
                 }
+                Intent::Move => return self.send_away(conn),
                 Intent::ShutDownWrite => {
                     let now = self.clock.now();
                     if let Some(socket) = self.socket(conn) {
