@@ -82,7 +82,7 @@ impl Wire {
         while let Some(conn) = self.hub.next_listed() {
             loop {
                 match self.hub.intent(conn) {
-                    Intent::Nothing => break,
+                    Intent::Nothing | Intent::Move => break,
                     Intent::Write => {
                         let mut slices = [IoSlice::new(&[]); 8];
                         let count = self.hub.slices(conn, &mut slices);

@@ -9,6 +9,7 @@ use std::time::Duration;
 use xmpp_bench::load::{LoadPlan, LoadWorld, Monitor, Scenario, contacts};
 use xmpp_bench::metrics::Summary;
 use xmpp_bench::router::Subscription;
+use xmpp_bench::router::mailbox::MailboxLimits;
 use xmpp_bench::server::{AccountSpec, ConflictPolicy, ServerConfig, ServerWorld};
 use xmpp_bench::sim::{Digest, Faults, Sim};
 use xmpp_bench::stanza::Jid;
@@ -39,16 +40,25 @@ do = [
 ]
 "#;
 
+/// Lanes between homes that a few stanzas fill.
+const NARROW: MailboxLimits = MailboxLimits { lane_bytes_max: 4_096, batch_bytes_max: 1_024 };
+
+/// One to four homes.
+fn homes_of(seed: u64) -> usize {
+    usize::try_from(seed % 4).expect("below four") + 1
+}
+
 /// Runs the scenario over a network with these habits; what was measured, and the digest of every byte.
-fn run(faults: Faults, seed: u64) -> (Summary, Digest, u64) {
+fn run(homes: usize, faults: Faults, seed: u64) -> (Summary, Digest, u64) {
     let scenario = Arc::new(Scenario::parse(SCENARIO).expect("the scenario is right"));
     let secret = [3; 32];
-    let mut server = ServerWorld::new(ServerConfig {
+    let config = ServerConfig {
         domain: "bench.local".into(),
         mechanisms: vec![Mechanism::Plain],
         process_secret: secret,
         conflict: ConflictPolicy::Replace,
-    });
+    };
+    let mut servers = ServerWorld::homes(config, homes);
     let credentials = Credentials::derive("p", &[Mechanism::Plain], b"salt", 4096, &secret);
     let jid = |n: u32| {
         let user = scenario.users.username(n as usize);
@@ -61,7 +71,7 @@ fn run(faults: Faults, seed: u64) -> (Summary, Digest, u64) {
         credentials: credentials.clone(),
         roster: contacts.iter().map(|c| (jid(*c), Subscription::Both)).collect(),
     });
-    server.provision(specs).expect("the names are good");
+    ServerWorld::provision_homes(&mut servers, specs).expect("the names are good");
     let clients = LoadWorld::new(LoadPlan {
         scenario: Arc::clone(&scenario),
         target: "127.0.0.1:5222".parse().expect("an address"),
@@ -69,9 +79,9 @@ fn run(faults: Faults, seed: u64) -> (Summary, Digest, u64) {
         run: "sim".into(),
         monitor: Arc::new(Monitor::default()),
     });
-    let mut sim = Sim::<ServerWorld, LoadWorld>::new(server, clients, faults, seed);
+    let mut sim = Sim::<ServerWorld, LoadWorld>::with_homes(servers, clients, faults, NARROW, seed);
     assert!(sim.run(Duration::from_secs(600)), "seed {seed}: the run does not end");
-    let (digest, left) = (sim.digest(), sim.server.world().session_count());
+    let (digest, left) = (sim.digest(), sim.servers().map(|hub| hub.world().session_count()).sum::<usize>());
     let sessions = u64::try_from(left).expect("few");
     (sim.clients.into_world().into_summary(), digest, sessions)
 }
@@ -86,7 +96,7 @@ fn counts(summary: &Summary, action: &str) -> [u64; 6] {
 
 #[test]
 fn a_calm_network_loses_nothing() {
-    let (summary, _, sessions) = run(Faults::none(), 1);
+    let (summary, _, sessions) = run(1, Faults::none(), 1);
     assert_eq!(counts(&summary, "chat"), [400, 0, 0, 0, 0, 0]);
     assert_eq!(counts(&summary, "presence"), [100, 0, 0, 0, 0, 0]);
     assert_eq!(counts(&summary, "ping"), [50, 0, 0, 0, 0, 0]);
@@ -96,9 +106,20 @@ fn a_calm_network_loses_nothing() {
 }
 
 #[test]
+fn several_homes_lose_nothing_either() {
+    for homes in 2..=4 {
+        let (summary, _, sessions) = run(homes, Faults::none(), 1);
+        assert_eq!(counts(&summary, "chat"), [400, 0, 0, 0, 0, 0], "{homes} homes");
+        assert_eq!(counts(&summary, "presence"), [100, 0, 0, 0, 0, 0], "{homes} homes");
+        assert_eq!(counts(&summary, "ping"), [50, 0, 0, 0, 0, 0], "{homes} homes");
+        assert_eq!(sessions, 0, "{homes} homes");
+    }
+}
+
+#[test]
 fn a_rough_network_delays_and_cuts_but_loses_nothing() {
     for seed in 0..6 {
-        let (summary, _, sessions) = run(Faults::rough(), seed);
+        let (summary, _, sessions) = run(homes_of(seed), Faults::rough(), seed);
         assert_eq!(counts(&summary, "chat"), [400, 0, 0, 0, 0, 0], "seed {seed}");
         assert_eq!(counts(&summary, "presence"), [100, 0, 0, 0, 0, 0], "seed {seed}");
         assert_eq!(sessions, 0, "seed {seed}");
@@ -111,7 +132,7 @@ fn a_rough_network_delays_and_cuts_but_loses_nothing() {
 fn a_hostile_network_breaks_paths_but_no_promise() {
     let mut broken = 0;
     for seed in 0..12 {
-        let (summary, _, sessions) = run(Faults::hostile(), seed);
+        let (summary, _, sessions) = run(homes_of(seed), Faults::hostile(), seed);
         assert_eq!(sessions, 0, "seed {seed}");
         let steady = summary.phases.iter().any(|p| p.name == "steady");
         if !steady {
@@ -129,9 +150,9 @@ fn a_hostile_network_breaks_paths_but_no_promise() {
 
 #[test]
 fn the_same_seed_gives_the_same_bytes_at_the_same_times() {
-    let (_, first, _) = run(Faults::rough(), 42);
-    let (_, again, _) = run(Faults::rough(), 42);
-    let (_, other, _) = run(Faults::rough(), 43);
+    let (_, first, _) = run(3, Faults::rough(), 42);
+    let (_, again, _) = run(3, Faults::rough(), 42);
+    let (_, other, _) = run(3, Faults::rough(), 43);
     assert_eq!(first, again);
     assert_ne!(first, other);
 }

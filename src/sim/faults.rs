@@ -20,6 +20,10 @@ pub struct Faults {
     pub stall: Duration,
     /// Bytes on the way in one direction before the writer's socket is full.
     pub window_bytes: usize,
+    /// How long a server's reactor may take, at most, to get to what another one has woken it for.
+    pub turn: Duration,
+    /// How long a job done elsewhere may take, at most.
+    pub job: Duration,
 }
 
 /// What becomes of a piece.
@@ -43,6 +47,8 @@ impl Faults {
             stalls_per_million: 0,
             stall: Duration::ZERO,
             window_bytes: 262_144,
+            turn: Duration::ZERO,
+            job: Duration::from_millis(1),
         }
     }
 
@@ -56,6 +62,8 @@ impl Faults {
             stalls_per_million: 2_000,
             stall: Duration::from_secs(2),
             window_bytes: 4_096,
+            turn: Duration::from_millis(20),
+            job: Duration::from_millis(200),
         }
     }
 
@@ -83,6 +91,13 @@ impl Faults {
             Fate::Pass(delay)
         }
     }
+}
+
+/// A time up to `most`.
+pub(super) fn up_to(most: Duration, rng: &mut ChaCha12Rng) -> Duration {
+    let nanos = u64::try_from(most.as_nanos()).unwrap_or(u64::MAX);
+    // A network without any draws nothing, so that adding a habit does not change what the others do.
+    if nanos == 0 { Duration::ZERO } else { Duration::from_nanos(between(rng, 0, nanos)) }
 }
 
 /// A number from `least` to `most`, both included. The bias of the remainder is below 2⁻³² for every use here.

@@ -2,22 +2,21 @@
 
 use std::io::IoSlice;
 
-use super::link::Side;
+use super::link::{LinkId, Side};
 use super::{Event, Sim};
 use crate::engine::{ConnId, Connect, Handler, Hub, Intent, World};
 use crate::limits::OUTBOX_SLICES_MAX;
+use crate::router::HomeId;
+use crate::time::Nanos;
 
 impl<S: World, C: World> Sim<S, C> {
-    /// Serves both hubs until neither wants anything that the network can give it now.
+    /// Serves all hubs until none wants anything that the network can give it now.
     pub(super) fn serve_hubs(&mut self) {
-        loop {
-            if let Some(conn) = self.server.next_listed() {
-                self.serve(Side::Server, conn);
-            } else if let Some(conn) = self.clients.next_listed() {
-                self.serve(Side::Client, conn);
-            } else {
-                break;
-            }
+        for index in 0..self.homes.len() {
+            self.serve_home(HomeId::new(index));
+        }
+        while let Some(conn) = self.clients.next_listed() {
+            self.serve_client(conn);
         }
         for Connect { handler, .. } in self.clients.take_connects() {
             self.next_event += 1;
@@ -25,61 +24,85 @@ impl<S: World, C: World> Sim<S, C> {
             self.connecting.insert(number, handler);
             self.schedule(self.now + self.faults.delay.0, Event::Connect(number));
         }
+        self.take_client_jobs();
+        self.flush_homes();
     }
 
-    pub(super) fn serve(&mut self, side: Side, conn: ConnId) {
+    pub(super) fn serve_home(&mut self, home: HomeId) {
+        while let Some(conn) = self.homes[home.index()].hub.next_listed() {
+            self.serve_server(home, conn);
+        }
+    }
+
+    pub(super) fn serve_server(&mut self, home: HomeId, conn: ConnId) {
         loop {
-            let intent = match side {
-                Side::Server => self.server.intent(conn),
-                Side::Client => self.clients.intent(conn),
-            };
-            match intent {
+            let index = home.index();
+            match self.homes[index].hub.intent(conn) {
                 Intent::Nothing => return,
+                Intent::Move => return self.send_away(home, conn),
                 Intent::Write => {
-                    if !self.write(side, conn) {
-                        return;
-                    }
+                    let Some(link) = self.homes[index].links.get(&conn).copied() else { return };
+                    let Some(most) = self.room(link, Side::Server) else { return };
+                    let piece = front(&self.homes[index].hub, conn, most);
+                    self.launch(link, Side::Server, &piece);
+                    self.homes[index].hub.handle_written(conn, piece.len(), self.now);
                 }
                 Intent::ShutDownWrite => {
-                    self.end(side, conn);
-                    match side {
-                        Side::Server => self.server.handle_write_shut(conn, self.now),
-                        Side::Client => self.clients.handle_write_shut(conn, self.now),
+                    if let Some(link) = self.homes[index].links.get(&conn).copied() {
+                        self.end(link, Side::Server);
                     }
+                    self.homes[index].hub.handle_write_shut(conn, self.now);
                 }
-                Intent::Close => return self.close(side, conn),
+                Intent::Close => {
+                    let link = self.homes[index].links.remove(&conn);
+                    self.close(link, Side::Server);
+                    return self.homes[index].hub.remove(conn);
+                }
             }
         }
     }
 
-    /// Writes one piece as large as the network takes. `false`: the window is full, the reader will make room.
-    fn write(&mut self, side: Side, conn: ConnId) -> bool {
-        let ids = if side == Side::Server { &self.of_server } else { &self.of_client };
-        let Some(id) = ids.get(&conn).copied() else { return false };
-        let Some(link) = self.links.get_mut(&id) else { return false };
+    pub(super) fn serve_client(&mut self, conn: ConnId) {
+        loop {
+            match self.clients.intent(conn) {
+                Intent::Nothing => return,
+                Intent::Move => unreachable!("the clients have one hub"),
+                Intent::Write => {
+                    let Some(link) = self.of_client.get(&conn).copied() else { return };
+                    let Some(most) = self.room(link, Side::Client) else { return };
+                    let piece = front(&self.clients, conn, most);
+                    self.launch(link, Side::Client, &piece);
+                    self.clients.handle_written(conn, piece.len(), self.now);
+                }
+                Intent::ShutDownWrite => {
+                    if let Some(link) = self.of_client.get(&conn).copied() {
+                        self.end(link, Side::Client);
+                    }
+                    self.clients.handle_write_shut(conn, self.now);
+                }
+                Intent::Close => {
+                    let link = self.of_client.remove(&conn);
+                    self.close(link, Side::Client);
+                    return self.clients.remove(conn);
+                }
+            }
+        }
+    }
+
+    /// How many bytes the network takes of `side` now. `None`: the window is full, the reader will make room.
+    fn room(&mut self, id: LinkId, side: Side) -> Option<usize> {
+        let link = self.links.get_mut(&id)?;
         let room = self.faults.window_bytes.saturating_sub(link.toward(side.other()).bytes());
         if room == 0 {
             link.toward(side.other()).writer_waits = true;
-            return false;
+            return None;
         }
-        let most = room.min(self.faults.piece(&mut self.rng));
-        let piece = match side {
-            Side::Server => front(&self.server, conn, most),
-            Side::Client => front(&self.clients, conn, most),
-        };
-        self.launch(id, side, &piece);
-        match side {
-            Side::Server => self.server.handle_written(conn, piece.len(), self.now),
-            Side::Client => self.clients.handle_written(conn, piece.len(), self.now),
-        }
-        true
+        Some(room.min(self.faults.piece(&mut self.rng)))
     }
 
     /// Sends the end of `side`'s direction, once.
-    fn end(&mut self, side: Side, conn: ConnId) {
-        let ids = if side == Side::Server { &self.of_server } else { &self.of_client };
-        let Some(id) = ids.get(&conn).copied() else { return };
-        let now = self.now + self.faults.delay.0;
+    fn end(&mut self, id: LinkId, side: Side) {
+        let now: Nanos = self.now + self.faults.delay.0;
         let Some(link) = self.links.get_mut(&id) else { return };
         let pipe = link.toward(side.other());
         if !std::mem::replace(&mut pipe.ended, true) {
@@ -88,21 +111,11 @@ impl<S: World, C: World> Sim<S, C> {
         }
     }
 
-    fn close(&mut self, side: Side, conn: ConnId) {
-        self.end(side, conn);
-        let id = match side {
-            Side::Server => {
-                self.server.remove(conn);
-                self.of_server.remove(&conn)
-            }
-            Side::Client => {
-                self.clients.remove(conn);
-                self.of_client.remove(&conn)
-            }
-        };
-        if let Some(id) = id
-            && let Some(link) = self.links.get_mut(&id)
-        {
+    /// The socket at `side` is closed.
+    fn close(&mut self, link: Option<LinkId>, side: Side) {
+        let Some(id) = link else { return };
+        self.end(id, side);
+        if let Some(link) = self.links.get_mut(&id) {
             link.forget(side);
             if link.is_gone() {
                 self.links.remove(&id);

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::engine::ConnId;
+use crate::router::HomeId;
 use crate::time::Nanos;
 
 /// Names a link of one simulation.
@@ -28,17 +29,23 @@ impl Side {
 /// Both ends and both directions.
 #[derive(Debug)]
 pub(super) struct Link {
+    /// Which home the server's end is at; meaningless while it is moving.
+    pub(super) home: HomeId,
     server: Option<ConnId>,
     client: Option<ConnId>,
+    /// The server's end is between two homes.
+    moving: bool,
     to_server: Pipe,
     to_client: Pipe,
 }
 
 impl Link {
-    pub(super) fn new(server: ConnId, client: ConnId) -> Self {
+    pub(super) fn new(home: HomeId, server: ConnId, client: ConnId) -> Self {
         Self {
+            home,
             server: Some(server),
             client: Some(client),
+            moving: false,
             to_server: Pipe::default(),
             to_client: Pipe::default(),
         }
@@ -60,6 +67,19 @@ impl Link {
         }
     }
 
+    /// The server's end leaves its home.
+    pub(super) const fn depart(&mut self) {
+        self.server = None;
+        self.moving = true;
+    }
+
+    /// The server's end is at home.
+    pub(super) const fn arrive(&mut self, home: HomeId, conn: ConnId) {
+        self.home = home;
+        self.server = Some(conn);
+        self.moving = false;
+    }
+
     /// The pipe that `side` reads.
     pub(super) const fn toward(&mut self, side: Side) -> &mut Pipe {
         match side {
@@ -69,7 +89,7 @@ impl Link {
     }
 
     pub(super) const fn is_gone(&self) -> bool {
-        self.server.is_none() && self.client.is_none()
+        self.server.is_none() && self.client.is_none() && !self.moving
     }
 }
 
