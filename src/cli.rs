@@ -11,6 +11,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 use xmpp_bench::app::exit::{Exit, Failure};
 use xmpp_bench::app::terminal::Terminal;
 use xmpp_bench::app::{check, child, report, run, scenario, serve};
+use xmpp_bench::limits::HOMES_MAX;
 
 /// Subcommands of the design that have no walls yet.
 const NOT_BUILT: [&str; 3] = ["capacity", "compare", "agent"];
@@ -125,6 +126,14 @@ struct ServeArgs {
     /// Listen here instead
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<std::net::SocketAddr>,
+    /// Run so many reactors (threads) instead of one for each core
+    #[arg(long, value_name = "N", value_parser = reactors)]
+    reactors: Option<usize>,
+}
+
+fn reactors(text: &str) -> Result<usize, String> {
+    let count = text.parse().ok().filter(|count| (1..=HOMES_MAX).contains(count));
+    count.ok_or_else(|| format!("between 1 and {HOMES_MAX}"))
 }
 
 #[derive(Debug, Args)]
@@ -176,7 +185,8 @@ fn dispatch(command: Command, terminal: Terminal) -> Result<Exit, Failure> {
         Command::Run(args) => run::run(&args.into(), terminal),
         Command::Check(args) => check::check(&args.scenarios, &args.overrides.into(), terminal),
         Command::Serve(args) => {
-            serve::serve(&serve::Options { config: args.config, listen: args.listen }, terminal)
+            let ServeArgs { config, listen, reactors } = args;
+            serve::serve(&serve::Options { config, listen, reactors }, terminal)
         }
         Command::Report(args) => {
             let format = match args.format {

@@ -8,6 +8,8 @@ use std::io;
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
+use crate::reactor::ReactorConfig;
+
 /// The cores of the two halves, ascending. Both are empty when nothing is pinned.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Halves {
@@ -72,6 +74,13 @@ pub fn pin(cores: &[usize]) -> io::Result<()> {
         set.set(*core);
     }
     Ok(sched_setaffinity(None, &set)?)
+}
+
+/// One configuration for each reactor, pinned to one of `cores` each, in turn; not pinned when there are none.
+#[must_use]
+pub fn reactor_configs(reactors: usize, cores: &[usize]) -> Vec<ReactorConfig> {
+    let core = |n: usize| (!cores.is_empty()).then(|| cores[n % cores.len()]);
+    (0..reactors).map(|n| ReactorConfig { core: core(n) }).collect()
 }
 
 /// Cores that this process may run on, ascending.

@@ -1,4 +1,4 @@
-//! A router with accounts, ready to be put on a reactor: for the embedded router and for `serve`.
+//! A router with accounts, ready to be put on reactors: for the embedded router and for `serve`.
 //!
 //! It opens no socket. Passwords end here: what goes on is what logins are checked against.
 
@@ -19,18 +19,23 @@ const SALT_BYTES: usize = 16;
 /// A router that gets its accounts.
 #[derive(Debug)]
 pub struct Builder {
-    world: ServerWorld,
+    homes: Vec<ServerWorld>,
     domain: String,
     mechanisms: Vec<Mechanism>,
     secret: [u8; 32],
 }
 
 impl Builder {
-    /// A router of `domain` without accounts.
+    /// A router of `domain` without accounts, with so many homes.
     ///
     /// # Errors
     /// One line: the domain is none, or the operating system has no random numbers.
-    pub fn new(domain: &str, mechanisms: Vec<Mechanism>, conflict: ConflictPolicy) -> Result<Self, String> {
+    pub fn new(
+        domain: &str,
+        mechanisms: Vec<Mechanism>,
+        conflict: ConflictPolicy,
+        homes: usize,
+    ) -> Result<Self, String> {
         let jid = Jid::parse(domain).map_err(|error| format!("`{domain}` is no domain: {error}"))?;
         if jid.as_ref().local().is_some() || jid.as_ref().resource().is_some() {
             return Err(format!("`{domain}` is no domain but an address"));
@@ -43,7 +48,7 @@ impl Builder {
             process_secret: secret,
             conflict,
         };
-        Ok(Self { world: ServerWorld::new(config), domain, mechanisms, secret })
+        Ok(Self { homes: ServerWorld::homes(config, homes), domain, mechanisms, secret })
     }
 
     /// Makes the accounts of a scenario, with the rosters of its graph. Returns how many. They share one salt, so that
@@ -76,7 +81,7 @@ impl Builder {
                 .map(|contact| (jids[*contact as usize].clone(), Subscription::Both))
                 .collect(),
         });
-        self.world.provision(accounts).map_err(|error| error.to_string())
+        ServerWorld::provision_homes(&mut self.homes, accounts).map_err(|error| error.to_string())
     }
 
     /// Makes one account with a salt of its own and an empty roster.
@@ -88,13 +93,19 @@ impl Builder {
         let credentials =
             Credentials::derive(password, &self.mechanisms, &salt, SCRAM_ITERATIONS, &self.secret);
         let account = AccountSpec { localpart: name.to_owned(), credentials, roster: Vec::new() };
-        self.world.provision([account]).map(drop).map_err(|error| error.to_string())
+        ServerWorld::provision_homes(&mut self.homes, [account]).map(drop).map_err(|error| error.to_string())
     }
 
-    /// The router.
+    /// How many accounts there are.
     #[must_use]
-    pub fn build(self) -> ServerWorld {
-        self.world
+    pub fn account_count(&self) -> usize {
+        self.homes.iter().map(ServerWorld::account_count).sum()
+    }
+
+    /// The router's homes, in order.
+    #[must_use]
+    pub fn build(self) -> Vec<ServerWorld> {
+        self.homes
     }
 }
 
@@ -155,18 +166,19 @@ mod tests {
         let text = include_str!("../../scenarios/smoke.toml");
         let scenario = Scenario::parse_with(text, &[("users.count".into(), "30".into())]).unwrap();
         let mut builder =
-            Builder::new("bench.local", vec![Mechanism::Plain], ConflictPolicy::default()).unwrap();
+            Builder::new("bench.local", vec![Mechanism::Plain], ConflictPolicy::default(), 2).unwrap();
         assert_eq!(builder.add_scenario(&scenario), Ok(30));
         builder.add_account("alice", "secret").unwrap();
         assert!(builder.add_account("alice", "other").unwrap_err().contains("alice"));
         assert!(builder.add_account("a@b", "x").is_err());
-        assert_eq!(builder.build().account_count(), 31);
+        assert_eq!(builder.account_count(), 31);
+        assert!(builder.build().iter().all(|home| home.account_count() > 0));
     }
 
     #[test]
     fn a_domain_is_a_domain() {
         for bad in ["", "a@b", "a/b", "a b"] {
-            assert!(Builder::new(bad, Vec::new(), ConflictPolicy::default()).is_err(), "{bad:?}");
+            assert!(Builder::new(bad, Vec::new(), ConflictPolicy::default(), 1).is_err(), "{bad:?}");
         }
     }
 }

@@ -14,9 +14,9 @@ use super::router::Builder;
 use super::scenario::{self, Overrides};
 use super::serve_config::{self, ServeConfig};
 use super::terminal::Terminal;
-use super::{descriptors, signals};
-use crate::reactor::{Reactor, ReactorConfig};
-use crate::server::ServerWorld;
+use super::{cores, descriptors, signals};
+use crate::limits::HOMES_MAX;
+use crate::reactor::Fleet;
 
 /// Environment variable with the log's filter, for instance `debug` or `xmpp_bench::server=trace`.
 const LOG_FILTER: &str = "XB_LOG";
@@ -28,6 +28,8 @@ pub struct Options {
     pub config: Option<PathBuf>,
     /// Listen here instead.
     pub listen: Option<SocketAddr>,
+    /// With so many reactors instead.
+    pub reactors: Option<usize>,
 }
 
 /// Serves until SIGINT or SIGTERM; then every stream is closed in order and the exit code is 0.
@@ -43,40 +45,51 @@ pub fn serve(options: &Options, terminal: Terminal) -> Result<Exit, Failure> {
         config.listen = listen;
     }
     let open_files = descriptors::raise();
-    let world = build(&config)?;
-    let accounts = world.account_count();
+    let cores = cores::allowed();
+    let reactors = options.reactors.or(config.reactors).unwrap_or_else(|| cores.len().clamp(1, HOMES_MAX));
+    let builder = build(&config, reactors)?;
+    let accounts = builder.account_count();
     let cannot = |what: &str, error: std::io::Error| Failure::internal(format!("{what}: {error}"));
-    let mut reactor = Reactor::new(world, ReactorConfig::default()).map_err(|e| cannot("cannot start", e))?;
-    let address = reactor.listen(config.listen).map_err(|error| {
+    let configs = cores::reactor_configs(reactors, if config.pin { &cores } else { &[] });
+    let mut fleet = Fleet::new(builder.build(), &configs).map_err(|e| cannot("cannot start", e))?;
+    let address = fleet.listen(config.listen).map_err(|error| {
         Failure::usage(format!("cannot listen on {}: {error}", config.listen))
             .help("`--listen 127.0.0.1:0` takes any free port")
     })?;
-    let stopper = reactor.stopper();
+    let stopper = fleet.stopper();
     signals::install(move |_| stopper.stop()).map_err(|e| cannot("cannot watch signals", e))?;
     let is_trial = options.config.is_none();
     terminal
         .out(&greeting(&config, address, accounts, is_trial))
         .map_err(|error| cannot("cannot write", error))?;
-    tracing::info!(%address, accounts, open_files = open_files.soft, "serving");
-    let (world, report) = reactor.run().map_err(|error| cannot("the event loop failed", error))?;
-    let counters = world.counters();
-    tracing::info!(
-        connections = report.counters.accepted,
-        bytes_in = bytes(report.counters.bytes_in),
-        bytes_out = bytes(report.counters.bytes_out),
-        messages = counters.messages_in,
-        presences = counters.presences_in,
-        iqs = counters.iqs_in,
-        copies = counters.copies,
-        bounced = counters.bounced,
-        "stopped"
-    );
+    tracing::info!(%address, accounts, reactors, open_files = open_files.soft, "serving");
+    let homes = fleet.run().map_err(|error| cannot("the event loop failed", error))?;
+    for (home, (world, report)) in homes.iter().enumerate() {
+        let counters = world.counters();
+        tracing::info!(
+            home,
+            connections = report.counters.accepted,
+            moved_here = report.counters.moved_here,
+            bytes_in = bytes(report.counters.bytes_in),
+            bytes_out = bytes(report.counters.bytes_out),
+            messages = counters.messages_in,
+            presences = counters.presences_in,
+            iqs = counters.iqs_in,
+            copies = counters.copies,
+            bounced = counters.bounced,
+            letters = report.mail.sent,
+            wakes = report.mail.wakes,
+            parked = report.counters.parked,
+            cpu_ms = report.cpu_ns / 1_000_000,
+            "stopped"
+        );
+    }
     Ok(Exit::Passed)
 }
 
-fn build(config: &ServeConfig) -> Result<ServerWorld, Failure> {
-    let mut builder =
-        Builder::new(&config.domain, config.mechanisms.clone(), config.conflict).map_err(Failure::usage)?;
+fn build(config: &ServeConfig, reactors: usize) -> Result<Builder, Failure> {
+    let mut builder = Builder::new(&config.domain, config.mechanisms.clone(), config.conflict, reactors)
+        .map_err(Failure::usage)?;
     for user in &config.users {
         builder.add_account(&user.name, &user.password).map_err(Failure::usage)?;
     }
@@ -84,7 +97,7 @@ fn build(config: &ServeConfig) -> Result<ServerWorld, Failure> {
         let loaded = scenario::load(path, &Overrides::default())?;
         builder.add_scenario(&loaded.scenario).map_err(Failure::usage)?;
     }
-    Ok(builder.build())
+    Ok(builder)
 }
 
 /// How to connect. Passwords are shown only of the trial's own accounts.

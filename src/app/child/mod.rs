@@ -20,7 +20,7 @@ pub const SUBCOMMAND: &str = "embedded-router";
 pub struct Order {
     /// Text of the scenario as it is run: accounts and roster graph follow from its `[users]` and seed.
     pub scenario: String,
-    /// Cores to run on; all when empty.
+    /// Cores to run on, with one reactor on each; one reactor anywhere when empty.
     pub cores: Vec<usize>,
 }
 
@@ -37,13 +37,15 @@ pub enum Ready {
 /// What the child counted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct End {
-    /// Turns of its event loop.
+    /// Reactors that it had; what follows are their sums.
+    pub reactors: u64,
+    /// Turns of its event loops.
     pub turns: u64,
     /// Nanoseconds not spent waiting.
     pub busy_ns: u64,
     /// Nanoseconds from start to end.
     pub elapsed_ns: u64,
-    /// CPU time of its event loop, in nanoseconds.
+    /// CPU time of its event loops, in nanoseconds.
     pub cpu_ns: u64,
     /// Connections accepted.
     pub accepted: u64,
@@ -61,6 +63,14 @@ pub struct End {
     pub slow_readers: u64,
     /// How often it was out of descriptors while a connection waited.
     pub accept_starved: u64,
+    /// Connections that moved to the home of their account.
+    pub moved: u64,
+    /// Letters from one reactor to another.
+    pub letters: u64,
+    /// Times that a reactor woke another one.
+    pub wakes: u64,
+    /// Times that a connection's input waited because another reactor had no room for its stanza.
+    pub parked: u64,
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use crate::app::router::Builder;
 use crate::app::terminal::Terminal;
 use crate::app::{cores, descriptors, serve};
 use crate::load::Scenario;
-use crate::reactor::{Reactor, ReactorConfig, ReactorReport, Stopper};
+use crate::reactor::{Fleet, ReactorReport, Stopper};
 use crate::server::{ConflictPolicy, ServerWorld};
 
 /// How long an orderly end may take once the parent is gone; nobody is left to read it.
@@ -32,18 +32,17 @@ pub fn main() -> Result<Exit, Failure> {
     let order = watch_stdin(&stopper)
         .recv()
         .map_err(|_| Failure::usage("this subcommand is started by `xmpp-bench run` and by nothing else"))?;
-    let (reactor, address) = match prepare(&order) {
+    let (fleet, address) = match prepare(&order) {
         Ok(prepared) => prepared,
         Err(what) => {
             tell(&Ready::Failed(what));
             return Ok(Exit::Internal);
         }
     };
-    stopper.set(reactor.stopper()).expect("it is set here only");
+    stopper.set(fleet.stopper()).expect("it is set here only");
     tell(&Ready::Port(address.port()));
-    let (_, report) =
-        reactor.run().map_err(|error| Failure::internal(format!("the router failed: {error}")))?;
-    tell(&end(&report));
+    let reports = fleet.run().map_err(|error| Failure::internal(format!("the router failed: {error}")))?;
+    tell(&End::of(reports.iter().map(|(_, report)| report)));
     Ok(Exit::Passed)
 }
 
@@ -72,20 +71,21 @@ fn watch_stdin(stopper: &Arc<OnceLock<Stopper>>) -> Receiver<Order> {
     order
 }
 
-fn prepare(order: &Order) -> Result<(Reactor<ServerWorld>, SocketAddr), String> {
+fn prepare(order: &Order) -> Result<(Fleet<ServerWorld>, SocketAddr), String> {
     let scenario = Scenario::parse(&order.scenario).map_err(|errors| {
         errors.first().map_or_else(|| "the scenario is wrong".to_owned(), ToString::to_string)
     })?;
     let _ = descriptors::raise();
-    let mut builder =
-        Builder::new(&scenario.target.domain, vec![scenario.users.auth], ConflictPolicy::default())?;
+    let mechanisms = vec![scenario.users.auth];
+    let reactors = order.cores.len().max(1);
+    let mut builder = Builder::new(&scenario.target.domain, mechanisms, ConflictPolicy::default(), reactors)?;
     builder.add_scenario(&scenario)?;
     // Deriving keys may use the whole machine; serving may not.
     cores::pin(&order.cores).map_err(|error| format!("cannot pin to cores {:?}: {error}", order.cores))?;
-    let mut reactor =
-        Reactor::new(builder.build(), ReactorConfig::default()).map_err(|error| error.to_string())?;
-    let address = reactor.listen((Ipv4Addr::LOCALHOST, 0).into()).map_err(|error| error.to_string())?;
-    Ok((reactor, address))
+    let configs = cores::reactor_configs(reactors, &order.cores);
+    let mut fleet = Fleet::new(builder.build(), &configs).map_err(|error| error.to_string())?;
+    let address = fleet.listen((Ipv4Addr::LOCALHOST, 0).into()).map_err(|error| error.to_string())?;
+    Ok((fleet, address))
 }
 
 /// One line on stdout. A parent that is gone does not read it, and stdin has ended then, too.
@@ -96,20 +96,30 @@ fn tell(message: &impl serde::Serialize) {
     let _ = stdout.write_all(line.as_bytes()).and_then(|()| stdout.flush());
 }
 
-fn end(report: &ReactorReport) -> End {
-    let counters = &report.counters;
-    End {
-        turns: report.turns,
-        busy_ns: report.busy_ns,
-        elapsed_ns: report.elapsed_ns,
-        cpu_ns: report.cpu_ns,
-        accepted: counters.accepted,
-        bytes_in: counters.bytes_in,
-        bytes_out: counters.bytes_out,
-        delivered: counters.delivered,
-        undeliverable: counters.undeliverable,
-        superseded: counters.superseded,
-        slow_readers: counters.slow_readers,
-        accept_starved: report.accept_starved,
+impl End {
+    /// The sums of what its reactors counted; the longest of their times.
+    fn of<'a>(reports: impl Iterator<Item = &'a ReactorReport>) -> Self {
+        let mut end = Self::default();
+        for report in reports {
+            let counters = &report.counters;
+            end.reactors += 1;
+            end.turns += report.turns;
+            end.busy_ns += report.busy_ns;
+            end.elapsed_ns = end.elapsed_ns.max(report.elapsed_ns);
+            end.cpu_ns += report.cpu_ns;
+            end.accepted += counters.accepted;
+            end.bytes_in += counters.bytes_in;
+            end.bytes_out += counters.bytes_out;
+            end.delivered += counters.delivered;
+            end.undeliverable += counters.undeliverable;
+            end.superseded += counters.superseded;
+            end.slow_readers += counters.slow_readers;
+            end.accept_starved += report.accept_starved;
+            end.moved += counters.moved_here;
+            end.letters += report.mail.sent;
+            end.wakes += report.mail.wakes;
+            end.parked += counters.parked;
+        }
+        end
     }
 }

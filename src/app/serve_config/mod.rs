@@ -10,6 +10,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::exit::{Complaint, Exit, Failure};
+use crate::limits::HOMES_MAX;
 use crate::server::ConflictPolicy;
 use crate::stream::Mechanism;
 
@@ -23,6 +24,10 @@ const DEFAULT_MECHANISMS: [Mechanism; 3] = [Mechanism::ScramSha256, Mechanism::S
 pub struct ServeConfig {
     /// Loopback only, as long as there is no TLS.
     pub listen: SocketAddr,
+    /// Reactors; one for each core that this process may use, without.
+    pub reactors: Option<usize>,
+    /// Whether each reactor is pinned to a core.
+    pub pin: bool,
     /// Domain served.
     pub domain: String,
     /// Mechanisms offered, in order of preference.
@@ -50,6 +55,8 @@ pub struct User {
 #[serde(deny_unknown_fields)]
 struct File {
     listen: Option<Spanned<String>>,
+    reactors: Option<Spanned<usize>>,
+    pin: Option<bool>,
     domain: Option<String>,
     mechanisms: Option<Vec<Spanned<String>>>,
     conflict: Option<Spanned<String>>,
@@ -64,6 +71,8 @@ impl Default for ServeConfig {
         let user = |name: &str| User { name: name.to_owned(), password: name.to_owned() };
         Self {
             listen: DEFAULT_LISTEN.parse().expect("a constant"),
+            reactors: None,
+            pin: false,
             domain: "localhost".to_owned(),
             mechanisms: DEFAULT_MECHANISMS.to_vec(),
             conflict: ConflictPolicy::default(),
@@ -105,6 +114,13 @@ impl ServeConfig {
                 .and_then(|address| loopback_only(address).map(|()| address))
                 .map_err(|what| faults.at(listen.span(), format!("listen: {what}"), None))?,
         };
+        if let Some(reactors) = &file.reactors
+            && !(1..=HOMES_MAX).contains(reactors.get_ref())
+        {
+            let what = format!("reactors: {} is not between 1 and {HOMES_MAX}", reactors.get_ref());
+            let help = Some("leave it away for one reactor for each core".to_owned());
+            return Err(faults.at(reactors.span(), what, help));
+        }
         let mut mechanisms = match &file.mechanisms {
             None => defaults.mechanisms,
             Some(names) => names.iter().map(|name| mechanism(name, faults)).collect::<Result<_, _>>()?,
@@ -115,6 +131,8 @@ impl ServeConfig {
         let conflict = file.conflict.as_ref().map_or(Ok(defaults.conflict), |word| conflict(word, faults))?;
         Ok(Self {
             listen,
+            reactors: file.reactors.map(Spanned::into_inner),
+            pin: file.pin.unwrap_or(defaults.pin),
             domain: file.domain.unwrap_or(defaults.domain),
             mechanisms,
             conflict,

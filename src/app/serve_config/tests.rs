@@ -7,6 +7,8 @@ fn every_key_is_optional() {
     let config = ServeConfig::parse(
         r#"
         listen = "[::1]:0"
+        reactors = 3
+        pin = true
         domain = "example.org"
         mechanisms = ["PLAIN"]
         conflict = "refuse"
@@ -19,6 +21,7 @@ fn every_key_is_optional() {
     .unwrap();
     assert_eq!(config.listen.to_string(), "[::1]:0");
     assert_eq!(config.mechanisms, [Mechanism::Plain, Mechanism::Anonymous]);
+    assert_eq!((config.reactors, config.pin), (Some(3), true));
     assert_eq!(config.conflict, ConflictPolicy::Refuse);
     assert_eq!(config.users, [User { name: "a".into(), password: "b".into() }]);
 }
@@ -32,6 +35,7 @@ fn mistakes_have_a_place_and_a_way_out() {
             "c:1:12: unknown key `nam`",
             Some("did you mean `name`?"),
         ),
+        ("reactors = 0", "c:1:12: reactors: 0 is not between 1 and 128", None),
         ("domain = 5", "c:1:10: invalid type: integer `5`, expected a string", None),
         ("é = 1", "c:1:1: ", None),
         ("users = [{ name = \"a\" }]", "c:1:10: missing field `password`", None),
