@@ -4,7 +4,7 @@ use super::arrows::layer;
 use super::source::{File, assert_clean, below_src, files, module_of, tokens};
 
 /// Where a package may be named. A home is a prefix of a path below `src/`.
-const HOMES: [(&str, &[&str]); 26] = [
+const HOMES: [(&str, &[&str]); 28] = [
     ("mio", &["reactor/"]),
     ("socket2", &["reactor/"]),
     ("getrandom", &["reactor/", "app/"]), // app/ salts the accounts that it makes
@@ -31,6 +31,8 @@ const HOMES: [(&str, &[&str]); 26] = [
     ("clap_complete", &["cli.rs"]),
     ("mimalloc", &["main.rs"]),
     ("criterion", &[]), // benches/ only
+    ("dashmap", &[]),   // benches/ only
+    ("papaya", &[]),    // benches/ only
 ];
 
 /// Sequences of tokens, and where below `src/` they may stand. `None`: below L5 nowhere.
