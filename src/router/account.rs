@@ -2,6 +2,8 @@
 //!
 //! Credentials are not here: the router does not log anybody in.
 
+use smallvec::SmallVec;
+
 use super::{Roster, Subscription};
 use crate::limits::SUBSCRIBE_REQUESTS_PER_ACCOUNT_MAX;
 use crate::stanza::{Jid, JidRef, Stanza};
@@ -22,7 +24,9 @@ pub struct Account {
     /// Contacts.
     pub(super) roster: Roster,
     /// Slots of its sessions, oldest first; at most `RESOURCES_PER_ACCOUNT_MAX`.
-    pub(super) sessions: Vec<u32>,
+    ///
+    /// Up to four are in place: no larger than a `Vec`, and a lookup misses the cache once less.
+    pub(super) sessions: SmallVec<[u32; 4]>,
     /// Requests of contacts, oldest first. An entry is the "Pending In" of Appendix A.1, and its only record.
     #[expect(clippy::box_collection, reason = "few accounts have any: 8 bytes for the others, not 24")]
     pending: Option<Box<Vec<PendingRequest>>>,
@@ -32,7 +36,7 @@ pub struct Account {
 
 impl Account {
     pub(super) const fn new(jid: Jid, roster: Roster, temporary: bool) -> Self {
-        Self { jid, roster, sessions: Vec::new(), pending: None, temporary }
+        Self { jid, roster, sessions: SmallVec::new_const(), pending: None, temporary }
     }
 
     /// Bare JID.
@@ -60,7 +64,7 @@ impl Account {
 
     /// How many resources are connected.
     #[must_use]
-    pub const fn session_count(&self) -> usize {
+    pub fn session_count(&self) -> usize {
         self.sessions.len()
     }
 

@@ -125,7 +125,7 @@ impl<C: Copy> Shard<C> {
         let sessions = &mut self.accounts[session.account().index()].sessions;
         sessions.retain(|slot| *slot != id.slot);
         if sessions.is_empty() {
-            *sessions = Vec::new();
+            sessions.shrink_to_fit();
         }
         Some(session)
     }
