@@ -11,7 +11,6 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 use xmpp_bench::app::exit::{Exit, Failure};
 use xmpp_bench::app::terminal::Terminal;
 use xmpp_bench::app::{check, child, report, run, scenario, serve};
-use xmpp_bench::limits::HOMES_MAX;
 
 /// Subcommands of the design that have no walls yet.
 const NOT_BUILT: [&str; 3] = ["capacity", "compare", "agent"];
@@ -132,8 +131,8 @@ struct ServeArgs {
 }
 
 fn reactors(text: &str) -> Result<usize, String> {
-    let count = text.parse().ok().filter(|count| (1..=HOMES_MAX).contains(count));
-    count.ok_or_else(|| format!("between 1 and {HOMES_MAX}"))
+    let count = text.parse().ok().filter(|count| (1..=serve::REACTORS_MAX).contains(count));
+    count.ok_or_else(|| format!("between 1 and {}", serve::REACTORS_MAX))
 }
 
 #[derive(Debug, Args)]

@@ -105,6 +105,8 @@ pub const MAILBOX_BATCH_BYTES_MAX: usize = 65_536;
 /// Pieces under way in one lane.
 pub const MAILBOX_BATCHES_MAX: usize = 16;
 
+/// Answers of one stream that wait until what was stored before them is safe; then its input waits, too.
+pub const BARRIER_ANSWERS_MAX: usize = 256;
 /// Threads for work that would block a reactor: password hashing uses every core, and more than these would be too many.
 pub const WORKERS_MAX: usize = 16;
 

@@ -16,7 +16,8 @@ const USERS: usize = 12;
 const HEADER: &str = "<stream:stream to='d' version='1.0' xmlns='jabber:client' \
                       xmlns:stream='http://etherx.jabber.org/streams'>";
 
-/// A server on a free port, with the accounts `u0` to `u11`, all in each other's rosters.
+/// A server on a free port, with the accounts `u0` to `u11`, all in each other's rosters, and `u12`, whose password is
+/// only kept salted.
 struct Server {
     address: SocketAddr,
     stopper: Stopper,
@@ -43,7 +44,9 @@ impl Server {
             credentials: credentials.clone(),
             roster: (0..USERS).filter(|m| *m != n).map(|m| (jid(m), Subscription::Both)).collect(),
         });
-        ServerWorld::provision_homes(&mut homes, accounts).expect("new names");
+        let salted = Credentials::derive("pw", &[Mechanism::ScramSha256], b"salt", 4_096, &secret);
+        let salted = AccountSpec { localpart: format!("u{USERS}"), credentials: salted, roster: Vec::new() };
+        ServerWorld::provision_homes(&mut homes, accounts.chain([salted])).expect("new names");
         assert!(homes.iter().all(|home| home.account_count() > 0), "every home has accounts");
         let mut fleet = Fleet::new(homes, &vec![ReactorConfig::default(); HOMES]).expect("a fleet");
         let address = fleet.listen("127.0.0.1:0".parse().expect("an address")).expect("a free port");
@@ -183,7 +186,7 @@ fn anonymous_logins_move_too() {
     drop(clients);
     let homes = server.stop();
     assert!(homes.iter().map(|(_, report)| report.counters.moved_here).sum::<u64>() > 0);
-    assert_eq!(homes.iter().map(|(world, _)| world.account_count()).sum::<usize>(), USERS);
+    assert_eq!(homes.iter().map(|(world, _)| world.account_count()).sum::<usize>(), USERS + 1);
 }
 
 /// Every pair of accounts talks, whatever their homes; each message comes once and in order, and presence reaches everybody.
@@ -229,6 +232,26 @@ fn accounts_of_all_homes_reach_each_other() {
     drop(clients);
     let homes = server.stop();
     assert!(homes.iter().all(|(_, report)| report.mail.sent > 0), "homes wrote to each other");
+}
+
+/// Passwords that are only kept salted are checked by the workers, after the move.
+#[test]
+fn passwords_are_checked_by_workers() {
+    let server = Server::start();
+    let mut clients: Vec<Client> = (0..20).map(|_| server.connect()).collect();
+    for client in &mut clients {
+        client.send(&login(USERS, "salted").replace("<resource>salted</resource>", ""));
+    }
+    for client in &mut clients {
+        client.expect("<success");
+        let bound = client.expect("</jid>");
+        assert!(bound.contains(&format!("<jid>u{USERS}@d/")), "{bound}");
+        client.send("</stream:stream>");
+        client.expect("</stream:stream>");
+    }
+    drop(clients);
+    let homes = server.stop();
+    assert_eq!(homes.iter().map(|(_, report)| report.counters.jobs).sum::<u64>(), 20);
 }
 
 /// Two servers on one port would share the connections in silence.

@@ -45,6 +45,10 @@ impl Wire {
             roster: vec![(Jid::parse(contact).expect("an address"), Subscription::Both)],
         };
         world.provision([("romeo", "juliet@d"), ("juliet", "romeo@d")].map(spec)).expect("new names");
+        // Salted keys only: checking a password takes a millisecond.
+        let salted = Credentials::derive("pw", &[Mechanism::ScramSha256], b"salt", SCRAM_ITERATIONS, &SECRET);
+        let nurse = AccountSpec { localpart: "nurse".into(), credentials: salted, roster: Vec::new() };
+        world.provision([nurse]).expect("a new name");
         let hub = Hub::new(world, ChaCha12Rng::seed_from_u64(5));
         Self { hub, now: Nanos(1_000_000_000), written: BTreeMap::new(), shut: Vec::new() }
     }
@@ -158,6 +162,53 @@ fn a_wrong_password_and_an_unknown_user_look_the_same() {
     let (a, b) = (wire.take(a), wire.take(b));
     assert!(a.contains("<failure") && a.contains("<not-authorized/>"), "{a}");
     assert_eq!(a, b);
+}
+
+/// RFC 6120 §10.1: what comes behind a stanza that waits for work elsewhere waits with it; others do not.
+#[test]
+fn a_password_is_salted_elsewhere_and_only_its_stream_waits() {
+    let mut wire = Wire::new();
+    let other = wire.log_in("romeo", "r");
+    for (password, is_right) in [("pw", true), ("wrong", false)] {
+        let nurse = wire.accept();
+        wire.ask(nurse, HEADER);
+        let plain = base64::engine::general_purpose::STANDARD.encode(format!("\0nurse\0{password}"));
+        let auth = format!("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>{plain}</auth>");
+        let bind = "<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>";
+        let rest = if is_right { format!("{HEADER}{bind}") } else { String::new() };
+        assert_eq!(wire.ask(nurse, &format!("{auth}{rest}")), "", "nothing is said before it is known");
+        assert!(wire.hub.is_held(nurse));
+        let pong = wire.ask(other, "<iq type='get' id='1' to='d'><ping xmlns='urn:xmpp:ping'/></iq>");
+        assert!(pong.contains("type='result'"), "{pong}");
+        let (ticket, work) = wire.hub.next_job().expect("the password is to be salted");
+        assert_eq!(ticket.conn, nurse);
+        wire.hub.handle_answer(ticket, work.run(), wire.now);
+        assert_eq!(wire.hub.next_resumed(), Some(nurse));
+        while wire.hub.handle_read(nurse, &mut BytesMut::new(), wire.now, wire.now) {}
+        wire.serve();
+        let written = wire.take(nurse);
+        assert_eq!(written.contains("<success") && written.contains("<jid>nurse@d/"), is_right, "{written}");
+        assert_eq!(written.contains("<not-authorized/>"), !is_right, "{written}");
+    }
+}
+
+/// A stream that ends while it waits is not waited for.
+#[test]
+fn work_for_a_stream_that_has_ended_is_dropped() {
+    let mut wire = Wire::new();
+    let nurse = wire.accept();
+    wire.ask(nurse, HEADER);
+    let plain = base64::engine::general_purpose::STANDARD.encode("\0nurse\0pw");
+    wire.send(
+        nurse,
+        &format!("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>{plain}</auth>"),
+    );
+    let (ticket, work) = wire.hub.next_job().expect("the password is to be salted");
+    wire.hub.handle_error(nurse, ErrorKind::ConnectionReset, wire.now);
+    wire.serve();
+    wire.hub.handle_answer(ticket, work.run(), wire.now);
+    assert!(wire.hub.next_resumed().is_none());
+    assert!(wire.hub.is_empty());
 }
 
 #[test]
@@ -349,10 +400,10 @@ fn anonymous_accounts_end_with_their_connection() {
             );
             assert!(bound.contains("<jid>"), "{bound}");
         }
-        assert_eq!(wire.hub.world().account_count(), 3);
+        assert_eq!(wire.hub.world().account_count(), 4);
         // A fault of the stream spends the negotiation; the account must go all the same.
         wire.send(conn, "<a/>");
-        assert_eq!(wire.hub.world().account_count(), 2, "bound: {bind}");
+        assert_eq!(wire.hub.world().account_count(), 3, "bound: {bind}");
     }
 }
 

@@ -18,6 +18,9 @@ use super::{cores, descriptors, signals};
 use crate::limits::HOMES_MAX;
 use crate::reactor::Fleet;
 
+/// Most reactors of one router.
+pub const REACTORS_MAX: usize = HOMES_MAX;
+
 /// Environment variable with the log's filter, for instance `debug` or `xmpp_bench::server=trace`.
 const LOG_FILTER: &str = "XB_LOG";
 
@@ -46,7 +49,7 @@ pub fn serve(options: &Options, terminal: Terminal) -> Result<Exit, Failure> {
     }
     let open_files = descriptors::raise();
     let cores = cores::allowed();
-    let reactors = options.reactors.or(config.reactors).unwrap_or_else(|| cores.len().clamp(1, HOMES_MAX));
+    let reactors = options.reactors.or(config.reactors).unwrap_or_else(|| cores.len().clamp(1, REACTORS_MAX));
     let builder = build(&config, reactors)?;
     let accounts = builder.account_count();
     let cannot = |what: &str, error: std::io::Error| Failure::internal(format!("{what}: {error}"));

@@ -4,6 +4,7 @@
 
 use bytes::BytesMut;
 
+use super::hub::Barrier;
 use super::{CloseReason, Handler, Outbox, Timers, Transport};
 use crate::limits::CLOSE_DRAIN_BYTES_MAX;
 use crate::router::HomeId;
@@ -38,6 +39,8 @@ pub(super) struct Io {
     pub(super) last_read: Nanos,
     /// Whether frames wait, and for what.
     pub(super) held: Held,
+    /// Closed while something is being stored. Few connections have one, so it is no part of all of them.
+    pub(super) barrier: Option<Box<Barrier>>,
     /// Set once by [`super::Cx::close`] or by the driver's news.
     pub(super) closing: Option<CloseReason>,
 }
@@ -51,6 +54,8 @@ pub(super) enum Held {
     Lane,
     /// The answer to a job.
     Answer,
+    /// The accept barrier: too many answers wait behind it.
+    Barrier,
     /// Its arrival at this home.
     Moving(HomeId),
 }
@@ -87,6 +92,7 @@ impl<H: Handler> Connection<H> {
             armed: Nanos::MAX,
             last_read: Nanos::ZERO,
             held: Held::Free,
+            barrier: None,
             closing: None,
         };
         Self { handler, io }

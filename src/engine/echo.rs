@@ -5,12 +5,24 @@ use std::time::Duration;
 
 use rand_chacha::ChaCha12Rng;
 
-use super::{CloseReason, Connect, Cx, Effects, Ended, Handler, Never, Stamp, Timer, World};
+use super::{CloseReason, Connect, Cx, Effects, Ended, Handler, Job, Never, Stamp, Timer, World};
 use crate::limits::{FRAMER_AFTER_AUTH, FramerLimits};
 use crate::stanza::{Stanza, To};
 use crate::stream::Blame;
 use crate::time::Nanos;
 use crate::xml::{Frame, XmlError};
+
+/// Work that comes to these words.
+#[derive(Debug)]
+pub(crate) struct Chore(&'static str);
+
+impl Job for Chore {
+    type Answer = &'static str;
+
+    fn run(self) -> &'static str {
+        self.0
+    }
+}
 
 /// Echoes elements; obeys a few.
 #[derive(Debug, Default)]
@@ -40,6 +52,11 @@ impl Handler for Echo {
             Frame::Element(element) if element.tag().name() == "timer" => {
                 cx.set_timer(Timer::Idle, cx.now + Duration::from_secs(5));
             }
+            Frame::Element(element) if element.tag().name() == "request" => cx.request(Chore("<requested/>")),
+            Frame::Element(element) if element.tag().name() == "store" => cx.store(Chore("<stored/>")),
+            Frame::Element(element) if element.tag().name() == "iq" => {
+                cx.effects.answer(cx.me, Stanza::from_own(element.bytes));
+            }
             Frame::Element(element) => cx.write(|out| out.extend_from_slice(&element.bytes)),
         }
     }
@@ -62,8 +79,8 @@ impl Handler for Echo {
     fn on_slow_reader(&mut self, cx: &mut Cx<'_, Self>) {
         cx.write(|out| out.extend_from_slice(b"<slow/>"));
     }
-    fn on_answer(&mut self, answer: Never, _: &mut Cx<'_, Self>) {
-        match answer {}
+    fn on_answer(&mut self, answer: &'static str, cx: &mut Cx<'_, Self>) {
+        cx.write(|out| out.extend_from_slice(answer.as_bytes()));
     }
     fn on_closed(&mut self, reason: &CloseReason, cx: &mut Cx<'_, Self>) {
         cx.world.lines.push(format!("closed {:?} {:?}", reason.blame, reason.ended));
@@ -73,7 +90,7 @@ impl Handler for Echo {
 impl World for Log {
     type Link = Echo;
     type Mail = Never;
-    type Job = Never;
+    type Job = Chore;
     fn on_accept(&mut self, _: Nanos) -> Option<Echo> {
         Some(Echo)
     }

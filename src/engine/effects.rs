@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
-use super::{ConnId, Handler, JobOf, World};
+use super::{ConnId, Handler, JobOf, Ticket, World};
 use crate::router::HomeId;
 use crate::stanza::Stanza;
 
@@ -52,7 +52,9 @@ pub enum Effect<H: Handler> {
     /// [`World::on_mail`] of another hub's world.
     Mail(HomeId, <H::World as World>::Mail),
     /// Something to be done elsewhere for a connection.
-    Job(ConnId, JobOf<H>),
+    Job(Ticket, JobOf<H>),
+    /// An answer to a stanza of a connection.
+    Answer(ConnId, Stanza),
 }
 
 /// The sink of effects; owned by the hub and reused, so that nothing is allocated after warm-up.
@@ -78,6 +80,12 @@ impl<H: Handler> Effects<H> {
             self.queue.push_back(Effect::Deliver(stanza, start..end));
         }
         end - start
+    }
+
+    /// Answers a stanza of `conn`: as [`Effects::deliver`] with [`Stamp::Kept`], but not before everything is safe that the
+    /// same stream had stored before ([`super::Cx::store`]).
+    pub fn answer(&mut self, conn: ConnId, stanza: Stanza) {
+        self.queue.push_back(Effect::Answer(conn, stanza));
     }
 
     /// Asks something of a connection; nothing happens when it is gone.

@@ -53,7 +53,7 @@ pub trait Handler: Sized + std::fmt::Debug + Send + 'static {
     /// The outbox's budget is used up and nothing could be superseded. The handler writes nothing more than a last
     /// stream error and closes with [`super::Ended::SlowReader`].
     fn on_slow_reader(&mut self, cx: &mut Cx<'_, Self>);
-    /// A job that this handler asked for ([`Cx::request`]) is done.
+    /// A job that this handler asked for ([`Cx::request`], [`Cx::store`]) is done.
     fn on_answer(&mut self, answer: AnswerOf<Self>, cx: &mut Cx<'_, Self>);
     /// The connection leaves this hub for its home ([`Cx::move_to`]); it has not ended. `cx.world` is the old one.
     fn on_departure(&mut self, cx: &mut Cx<'_, Self>) {
@@ -77,7 +77,7 @@ pub trait World: Sized + std::fmt::Debug + Send + 'static {
 
     /// What it sends to the worlds of other hubs ([`Effects::mail`]).
     type Mail: Weigh + std::fmt::Debug + Send + 'static;
-    /// What its connections have done elsewhere ([`Cx::request`]).
+    /// What its connections have done elsewhere ([`Cx::request`], [`Cx::store`]).
     type Job: Job;
 
     /// A peer connected to a listener: its handler, or `None` to refuse it.

@@ -28,7 +28,7 @@ pub use cx::Cx;
 pub use effects::{Connect, Effect, Effects, Stamp, Target};
 pub use fleet::{Letter, Luggage, Moving, Never, Seat, fleet};
 pub use handler::{ConnId, Handler, World};
-pub use hub::{AnswerOf, Hub, Intent, JobOf};
+pub use hub::{AnswerOf, Hub, Intent, JobOf, Ticket};
 pub use job::Job;
 pub use outbox::Outbox;
 pub use timers::{Timer, Timers};

@@ -16,11 +16,13 @@ use super::stage::Stage;
 use super::tally::Tally;
 use super::users::Users;
 use super::{Monitor, Scenario, VirtualUser, stanzas};
-use crate::engine::{Connect, Effects, Never, World};
+use crate::engine::{Connect, Effects, Job, Never, World};
 use crate::limits::SALTED_PASSWORDS_MAX;
 use crate::metrics::{Failure, Invalid, LoginRecord, LoginTimes, Records, Summary};
 use crate::stanza::{JidRef, Stanza};
-use crate::stream::{ClientNegotiation, ClientSettings, Mechanism, SaltedPasswordCache};
+use crate::stream::{
+    ClientNegotiation, ClientSettings, ClientWork, ClientWorked, Mechanism, SaltedPasswordCache,
+};
 use crate::time::Nanos;
 
 /// What a run needs to know.
@@ -307,10 +309,18 @@ impl LoadWorld {
     }
 }
 
+impl Job for ClientWork {
+    type Answer = ClientWorked;
+
+    fn run(self) -> ClientWorked {
+        Self::run(self)
+    }
+}
+
 impl World for LoadWorld {
     type Link = VirtualUser;
     type Mail = Never;
-    type Job = Never;
+    type Job = ClientWork;
 
     fn on_accept(&mut self, _now: Nanos) -> Option<VirtualUser> {
         None

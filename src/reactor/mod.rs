@@ -35,7 +35,7 @@ use mio::{Events, Poll, Waker};
 use rustix::thread::{CpuSet, sched_setaffinity};
 use slab::Slab;
 
-use crate::engine::{AnswerOf, ConnId, Hub, Seat, World, fleet as seats};
+use crate::engine::{AnswerOf, ConnId, Hub, Seat, Ticket, World, fleet as seats};
 use crate::limits::{EVENTS_PER_TURN_MAX, READ_BYTES_PER_TURN_MAX};
 use crate::router::mailbox::{MailboxLimits, Wake};
 use crate::time::Nanos;
@@ -85,7 +85,7 @@ pub struct Reactor<W: World> {
 }
 
 /// A job that is done, and whose it was.
-type Answered<W> = (ConnId, AnswerOf<<W as World>::Link>);
+type Answered<W> = (Ticket, AnswerOf<<W as World>::Link>);
 
 impl<W: World> Reactor<W> {
     /// A reactor around `world`, alone; nothing runs yet.

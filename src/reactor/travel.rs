@@ -33,11 +33,11 @@ impl<W: World> Reactor<W> {
 
     /// Hands jobs to the workers.
     pub(super) fn send_jobs(&mut self) {
-        while let Some((conn, job)) = self.hub.next_job() {
+        while let Some((ticket, job)) = self.hub.next_job() {
             let (answered, handle) = (self.answered.clone(), std::sync::Arc::clone(&self.handle));
             self.workers.submit(Box::new(move || {
                 // A reactor that has ended needs no answer.
-                if answered.send((conn, job.run())).is_ok() {
+                if answered.send((ticket, job.run())).is_ok() {
                     handle.wake();
                 }
             }));
@@ -46,8 +46,8 @@ impl<W: World> Reactor<W> {
 
     /// Hands answers to their connections.
     pub(super) fn take_answers(&mut self, now: Nanos) {
-        while let Ok((conn, answer)) = self.answers.try_recv() {
-            self.hub.handle_answer(conn, answer, now);
+        while let Ok((ticket, answer)) = self.answers.try_recv() {
+            self.hub.handle_answer(ticket, answer, now);
         }
     }
 }

@@ -10,14 +10,15 @@ use bytes::Bytes;
 use super::ping;
 use super::routing::Origin;
 use super::world::ServerWorld;
-use crate::engine::{CloseReason, Cx, Ended, Handler, Never, Stamp, Timer};
+use crate::engine::{CloseReason, Cx, Ended, Handler, Stamp, Timer};
 use crate::limits::{
     FRAMER_AFTER_AUTH, FRAMER_BEFORE_AUTH, FramerLimits, IDLE_MAX, NEGOTIATION_MAX, PING_ANSWER_MAX,
 };
 use crate::router::{AccountId, SessionId};
 use crate::stanza::{Jid, NS_CLIENT, Stanza, To};
 use crate::stream::{
-    BindAnswer, Blame, ServerNegotiation, ServerSettings, ServerStep, StreamCondition, StreamError,
+    BindAnswer, Blame, ServerNegotiation, ServerSettings, ServerStep, ServerWorked, StreamCondition,
+    StreamError,
 };
 use crate::xml::{Element, Frame, Node, XmlError};
 
@@ -126,6 +127,10 @@ impl ClientLink {
                         return Ok(());
                     }
                     stream.handle_account(cx.world.login_account(&username), bytes, cx.rng)
+                }
+                ServerStep::Work(work) => {
+                    cx.request(*work);
+                    return Ok(());
                 }
                 ServerStep::Authenticated { account, anonymous } => {
                     cx.restart_stream();
@@ -295,8 +300,8 @@ impl Handler for ClientLink {
         self.fail(&error, Ended::SlowReader, cx);
     }
 
-    fn on_answer(&mut self, answer: Never, _cx: &mut ClientCx<'_>) {
-        match answer {}
+    fn on_answer(&mut self, worked: ServerWorked, cx: &mut ClientCx<'_>) {
+        self.negotiate(cx, |negotiating, bytes, _| negotiating.stream.handle_worked(worked, bytes));
     }
 
     fn on_departure(&mut self, cx: &mut ClientCx<'_>) {

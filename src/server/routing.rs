@@ -299,8 +299,9 @@ impl ServerWorld {
         let stanza = Stanza::from_own(Bytes::copy_from_slice(bytes));
         match origin {
             Some(Origin { conn, .. }) => {
-                self.scratch.recipients.push(conn);
-                self.deliver(stanza, Stamp::Kept, out);
+                self.counters.routed += 1;
+                self.counters.copies += 1;
+                out.answer(conn, stanza);
             }
             None => self.post(Parcel::addressed(stanza)),
         }

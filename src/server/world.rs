@@ -13,10 +13,10 @@ use super::client_link::{ClientLink, ClientTask};
 use super::config::{ConflictPolicy, ServerConfig};
 use super::connections::Connections;
 use super::counters::ServerCounters;
-use crate::engine::{ConnId, Effects, Never, World};
+use crate::engine::{ConnId, Effects, Job, World};
 use crate::router::{HomeId, Homes, Parcel, Shard};
 use crate::stanza::{Jid, Stanza};
-use crate::stream::{Credentials, Mechanism, ServerSettings};
+use crate::stream::{Credentials, Mechanism, ServerSettings, ServerWork, ServerWorked};
 use crate::time::Nanos;
 
 /// A server, or one of its homes: the accounts that it has, and everything that its connections share.
@@ -127,10 +127,18 @@ impl ServerWorld {
     }
 }
 
+impl Job for ServerWork {
+    type Answer = ServerWorked;
+
+    fn run(self) -> ServerWorked {
+        Self::run(self)
+    }
+}
+
 impl World for ServerWorld {
     type Link = ClientLink;
     type Mail = Parcel;
-    type Job = Never;
+    type Job = ServerWork;
 
     fn on_accept(&mut self, _now: Nanos) -> Option<ClientLink> {
         (!self.stopping).then(|| ClientLink::new(&self.settings))

@@ -121,18 +121,18 @@ impl<S: World, C: World> Sim<S, C> {
     }
 
     fn take_jobs(&mut self, id: HomeId) {
-        while let Some((conn, job)) = self.homes[id.index()].hub.next_job() {
+        while let Some((ticket, job)) = self.homes[id.index()].hub.next_job() {
             let delay = faults::up_to(self.faults.job, &mut self.rng);
             self.schedule(self.now + delay, Event::Job(self.next_event + 1));
-            self.jobs.insert(self.next_event, (id, conn, job));
+            self.jobs.insert(self.next_event, (id, ticket, job));
         }
     }
 
     pub(super) fn take_client_jobs(&mut self) {
-        while let Some((conn, job)) = self.clients.next_job() {
+        while let Some((ticket, job)) = self.clients.next_job() {
             let delay = faults::up_to(self.faults.job, &mut self.rng);
             self.schedule(self.now + delay, Event::Job(self.next_event + 1));
-            self.client_jobs.insert(self.next_event, (conn, job));
+            self.client_jobs.insert(self.next_event, (ticket, job));
         }
         while let Some(conn) = self.clients.next_resumed() {
             let mut nothing = BytesMut::new();
@@ -145,11 +145,11 @@ impl<S: World, C: World> Sim<S, C> {
 
     /// A job is done.
     pub(super) fn answer(&mut self, number: u64) {
-        if let Some((home, conn, job)) = self.jobs.remove(&number) {
-            self.homes[home.index()].hub.handle_answer(conn, job.run(), self.now);
+        if let Some((home, ticket, job)) = self.jobs.remove(&number) {
+            self.homes[home.index()].hub.handle_answer(ticket, job.run(), self.now);
         }
-        if let Some((conn, job)) = self.client_jobs.remove(&number) {
-            self.clients.handle_answer(conn, job.run(), self.now);
+        if let Some((ticket, job)) = self.client_jobs.remove(&number) {
+            self.clients.handle_answer(ticket, job.run(), self.now);
         }
     }
 }

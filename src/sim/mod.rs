@@ -24,7 +24,7 @@ use bytes::BytesMut;
 use rand_chacha::ChaCha12Rng;
 use rand_core::{Rng, SeedableRng};
 
-use crate::engine::{ConnId, Handler, Hub, World, fleet};
+use crate::engine::{ConnId, Handler, Hub, Ticket, World, fleet};
 use crate::router::HomeId;
 use crate::router::mailbox::MailboxLimits;
 use crate::time::Nanos;
@@ -54,9 +54,9 @@ pub struct Sim<S: World, C: World> {
     next_event: u64,
     connecting: BTreeMap<u64, C::Link>,
     /// Jobs of the server's homes that are being done.
-    jobs: BTreeMap<u64, (HomeId, ConnId, JobOf<S>)>,
+    jobs: BTreeMap<u64, (HomeId, Ticket, JobOf<S>)>,
     /// The same of the clients.
-    client_jobs: BTreeMap<u64, (ConnId, JobOf<C>)>,
+    client_jobs: BTreeMap<u64, (Ticket, JobOf<C>)>,
     digest: Digest,
 }
 

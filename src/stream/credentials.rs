@@ -226,6 +226,12 @@ impl SaltedPasswordCache {
         self.lock().is_empty()
     }
 
+    /// Whether the salted `password` is known.
+    pub(super) fn has(&self, hash: Hash, password: &Arc<str>, salt: &[u8], iterations: u32) -> bool {
+        let key = CacheKey { hash, iterations, password: password.clone(), salt: salt.into() };
+        self.lock().contains_key(&key)
+    }
+
     /// Salted `password`; `None` when SASLprep refuses it. The lock is not held while it is derived, so two threads may
     /// derive the same.
     pub(super) fn salted(

@@ -14,11 +14,14 @@ mod header;
 mod sasl;
 mod server;
 
-pub use client::{ClientNegotiation, ClientSettings, ClientStep, LoginError};
+pub use client::{ClientNegotiation, ClientSettings, ClientStep, ClientWork, ClientWorked, LoginError};
 pub use credentials::{Credentials, PasswordProof, SALT_BYTES, SaltedPasswordCache, ScramKeys};
 pub use error::{Blame, StreamCondition, StreamError};
 pub use sasl::Mechanism;
-pub use server::{Account, BindAnswer, ServerNegotiation, ServerSettings, ServerStep, unexpected_element};
+pub use server::{
+    Account, BindAnswer, ServerNegotiation, ServerSettings, ServerStep, ServerWork, ServerWorked,
+    unexpected_element,
+};
 
 /// Namespace of stream elements (RFC 6120 §4.8.1).
 pub const NS_STREAM: &str = "http://etherx.jabber.org/streams";

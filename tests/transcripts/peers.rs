@@ -88,6 +88,10 @@ impl Server {
                 let step = self.negotiation.handle_account(account, &mut self.out, &mut self.rng);
                 self.follow(step);
             }
+            Ok(ServerStep::Work(work)) => {
+                let step = self.negotiation.handle_worked(work.run(), &mut self.out);
+                self.follow(step);
+            }
             Ok(ServerStep::Authenticated { account, anonymous }) => {
                 assert_eq!(self.negotiation.account(), Some(&account));
                 self.framer.restart();
@@ -178,8 +182,13 @@ impl Client {
                 Ok(Some(frame)) => frame,
                 Err(error) => panic!("the server's XML: {error}"),
             };
-            let event = match self.negotiation.handle_frame(frame, &mut self.out, &mut self.rng) {
+            let mut step = self.negotiation.handle_frame(frame, &mut self.out, &mut self.rng);
+            if let Ok(ClientStep::Work(work)) = step {
+                step = self.negotiation.handle_worked(work.run(), &mut self.out);
+            }
+            let event = match step {
                 Ok(ClientStep::Continue) => continue,
+                Ok(ClientStep::Work(_)) => panic!("work follows a challenge"),
                 Ok(ClientStep::Authenticated) => {
                     self.framer.restart();
                     continue;

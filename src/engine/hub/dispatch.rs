@@ -65,10 +65,11 @@ impl<H: Handler> Hub<H> {
                 }
                 Effect::Connect(connect) => self.connects.push(connect),
                 Effect::Mail(home, mail) => self.send(home, Letter::Mail(mail)),
-                Effect::Job(conn, job) => {
+                Effect::Job(ticket, job) => {
                     self.counters.jobs += 1;
-                    self.jobs.push_back((conn, job));
+                    self.jobs.push_back((ticket, job));
                 }
+                Effect::Answer(conn, stanza) => self.answer(conn, stanza, now),
             }
         }
         self.effects.targets.clear();

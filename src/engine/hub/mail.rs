@@ -101,7 +101,9 @@ impl<H: Handler> Hub<H> {
 
     /// Ends the wait of a connection's input.
     pub(super) fn release(&mut self, conn: ConnId) {
-        if let Some(io) = self.io(conn).filter(|io| matches!(io.held, Held::Lane | Held::Answer)) {
+        if let Some(io) =
+            self.io(conn).filter(|io| matches!(io.held, Held::Lane | Held::Answer | Held::Barrier))
+        {
             io.held = Held::Free;
             self.resumed.push_back(conn);
         }

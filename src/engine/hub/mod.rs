@@ -16,7 +16,8 @@ mod tests;
 mod timing;
 mod writing;
 
-pub use jobs::{AnswerOf, JobOf};
+pub(super) use jobs::Barrier;
+pub use jobs::{AnswerOf, JobOf, Ticket};
 pub use writing::Intent;
 
 use std::cmp::Reverse;
@@ -66,7 +67,7 @@ pub struct Hub<H: Handler> {
     /// Connections that have moved here and whose sockets the driver has not taken yet.
     arrivals: VecDeque<(ConnId, Luggage)>,
     /// Jobs that the driver has not taken yet.
-    jobs: VecDeque<(ConnId, JobOf<H>)>,
+    jobs: VecDeque<(Ticket, JobOf<H>)>,
 }
 
 impl<H: Handler> Hub<H> {

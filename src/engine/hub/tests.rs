@@ -9,7 +9,8 @@ use super::*;
 use crate::engine::echo::{Echo, HEADER, Log};
 use crate::engine::{Stamp, Target};
 use crate::limits::{
-    CLOSE_DRAIN_BYTES_MAX, FRAMES_PER_TURN_MAX, OUTBOX_HARD_BYTES, OUTBOX_SOFT_BYTES, OUTBOX_SOFT_MAX,
+    BARRIER_ANSWERS_MAX, CLOSE_DRAIN_BYTES_MAX, FRAMES_PER_TURN_MAX, OUTBOX_HARD_BYTES, OUTBOX_SOFT_BYTES,
+    OUTBOX_SOFT_MAX,
 };
 use crate::stanza::{Stanza, To};
 
@@ -234,4 +235,67 @@ fn large_and_small_stanzas_keep_their_order_over_any_write_size() {
         }
         assert!(got == expected, "written in steps of {step}");
     }
+}
+
+fn run_next_job(hub: &mut Hub<Echo>) {
+    let (ticket, job) = hub.next_job().unwrap();
+    hub.handle_answer(ticket, crate::engine::Job::run(job), Nanos(5));
+}
+
+#[test]
+fn a_request_holds_its_connections_input_and_nobody_elses() {
+    let (mut hub, conn) = opened();
+    let other = hub.handle_accepted(Nanos(1)).unwrap();
+    read(&mut hub, other, HEADER);
+    assert!(
+        !read(&mut hub, conn, "<a/><request/><b/><c"),
+        "what is left waits for the answer, not for a turn"
+    );
+    assert!(hub.is_held(conn));
+    assert_eq!(written(&mut hub, conn, 99), "<a/>");
+    read(&mut hub, other, "<x/>");
+    assert_eq!(written(&mut hub, other, 99), "<x/>");
+    run_next_job(&mut hub);
+    assert_eq!(hub.next_resumed(), Some(conn));
+    read(&mut hub, conn, "");
+    read(&mut hub, conn, "/>");
+    assert_eq!(written(&mut hub, conn, 99), "<requested/><b/><c/>");
+}
+
+#[test]
+fn answers_wait_at_the_barrier_and_nothing_else_does() {
+    let (mut hub, conn) = opened();
+    let answer = |n: usize| format!("<iq id='{n}'/>");
+    read(&mut hub, conn, &format!("{}<store/><store/>{}<echo/>{}", answer(1), answer(2), answer(3)));
+    assert_eq!(written(&mut hub, conn, 99), format!("{}<echo/>", answer(1)));
+    run_next_job(&mut hub);
+    assert_eq!(written(&mut hub, conn, 99), "<stored/>", "one of two");
+    run_next_job(&mut hub);
+    assert_eq!(written(&mut hub, conn, 99), format!("<stored/>{}{}", answer(2), answer(3)));
+    read(&mut hub, conn, &answer(4));
+    assert_eq!(written(&mut hub, conn, 99), answer(4));
+}
+
+#[test]
+fn too_many_answers_at_the_barrier_hold_the_input() {
+    let (mut hub, conn) = opened();
+    let text: String = (0..BARRIER_ANSWERS_MAX + 5).map(|_| "<iq/>").collect();
+    read(&mut hub, conn, "<store/>");
+    read(&mut hub, conn, &text);
+    assert!(hub.is_held(conn));
+    assert_eq!(written(&mut hub, conn, usize::MAX), "");
+    run_next_job(&mut hub);
+    assert_eq!(hub.next_resumed(), Some(conn));
+    read(&mut hub, conn, "");
+    assert_eq!(written(&mut hub, conn, usize::MAX), format!("<stored/>{text}"));
+}
+
+#[test]
+fn a_connection_that_ends_at_the_barrier_takes_its_answers_along() {
+    let (mut hub, conn) = opened();
+    read(&mut hub, conn, "<store/><iq/>");
+    hub.handle_error(conn, io::ErrorKind::ConnectionReset, Nanos(4));
+    run_next_job(&mut hub);
+    hub.remove(conn);
+    assert!(hub.is_empty() && hub.next_resumed().is_none());
 }

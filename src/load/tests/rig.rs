@@ -129,6 +129,12 @@ impl Rig {
                 self.conns.insert(conn.slot, conn);
                 self.server.accept(conn.slot);
             }
+            while let Some((ticket, work)) = self.hub.next_job() {
+                self.hub.handle_answer(ticket, work.run(), self.now);
+            }
+            while let Some(conn) = self.hub.next_resumed() {
+                while self.hub.handle_read(conn, &mut BytesMut::new(), self.now, self.now) {}
+            }
             let Some(conn) = self.hub.next_listed() else { break };
             self.serve_connection(conn);
         }

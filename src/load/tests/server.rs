@@ -152,6 +152,7 @@ impl Server {
                         if known { Account::Known(Arc::clone(&self.credentials)) } else { Account::Unknown };
                     peer.negotiation.handle_account(account, &mut peer.out, &mut self.rng)
                 }
+                ServerStep::Work(work) => peer.negotiation.handle_worked(work.run(), &mut peer.out),
                 ServerStep::Authenticated { .. } => return peer.framer.restart(),
                 ServerStep::Bind { .. } => {
                     let account = peer.negotiation.account().expect("authenticated").clone();

@@ -6,7 +6,7 @@ use super::{Joining, State, UserCx, VirtualUser, write_scratch};
 use crate::engine::{CloseReason, Ended};
 use crate::metrics::{Failure, LoginTimes};
 use crate::stanza::NS_CLIENT;
-use crate::stream::{Blame, ClientStep, LoginError, StreamError};
+use crate::stream::{Blame, ClientStep, ClientWorked, LoginError, StreamError};
 use crate::xml::{Element, Frame, Node};
 
 impl VirtualUser {
@@ -15,8 +15,33 @@ impl VirtualUser {
         let mut out = std::mem::take(&mut cx.world.scratch);
         let step = login.negotiation.handle_frame(frame, &mut out, cx.rng);
         write_scratch(out, cx);
+        self.follow(step, cx);
+    }
+
+    /// The salted password is there.
+    pub(super) fn worked(&mut self, worked: ClientWorked, cx: &mut UserCx<'_>) {
+        let mut out = std::mem::take(&mut cx.world.scratch);
+        let step = match &mut self.state {
+            State::Negotiating(login) => login.negotiation.handle_worked(worked, &mut out),
+            State::Rehearsing(negotiation) => negotiation.handle_worked(worked, &mut out),
+            State::Registering(_)
+            | State::Rehearsed
+            | State::Joining(_)
+            | State::Ready(_)
+            | State::Leaving => Ok(ClientStep::Continue),
+        };
+        write_scratch(out, cx);
+        match step {
+            Ok(step) => debug_assert!(matches!(step, ClientStep::Continue), "a response was written"),
+            Err(error) => self.login_failed(&error, cx),
+        }
+    }
+
+    fn follow(&mut self, step: Result<ClientStep, LoginError>, cx: &mut UserCx<'_>) {
+        let State::Negotiating(login) = &mut self.state else { return };
         match step {
             Ok(ClientStep::Continue | ClientStep::Element(_)) => {}
+            Ok(ClientStep::Work(work)) => cx.request(*work),
             Ok(ClientStep::Authenticated) => {
                 login.times.authenticated = cx.now;
                 cx.restart_stream();
@@ -64,6 +89,7 @@ impl VirtualUser {
         write_scratch(out, cx);
         match step {
             Ok(ClientStep::Continue | ClientStep::Element(_)) => {}
+            Ok(ClientStep::Work(work)) => cx.request(*work),
             Ok(ClientStep::Authenticated | ClientStep::Bound { .. }) => {
                 self.state = State::Rehearsed;
                 cx.close(CloseReason::closed(Blame::Us));

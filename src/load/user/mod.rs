@@ -13,11 +13,11 @@ use super::register::{Registered, Registration};
 use super::stanzas;
 use super::tally::ended_text;
 use super::world::LoadWorld;
-use crate::engine::{CloseReason, Cx, Ended, Handler, Never, Stamp, Timer};
+use crate::engine::{CloseReason, Cx, Ended, Handler, Stamp, Timer};
 use crate::limits::{FRAMER_CLIENT, FramerLimits, LOGOUT_ANSWER_MAX, NEGOTIATION_MAX};
 use crate::metrics::{Failure, LoginTimes};
 use crate::stanza::{Jid, NS_CLIENT, Stanza};
-use crate::stream::{Blame, ClientNegotiation, NS_STREAM, StreamCondition, StreamError};
+use crate::stream::{Blame, ClientNegotiation, ClientWorked, NS_STREAM, StreamCondition, StreamError};
 use crate::time::Nanos;
 use crate::xml::{Element, Frame, Node, XmlError};
 
@@ -257,8 +257,8 @@ impl Handler for VirtualUser {
         cx.close(CloseReason { blame: Blame::Peer, ended: Ended::SlowReader });
     }
 
-    fn on_answer(&mut self, answer: Never, _cx: &mut UserCx<'_>) {
-        match answer {}
+    fn on_answer(&mut self, worked: ClientWorked, cx: &mut UserCx<'_>) {
+        self.worked(worked, cx);
     }
 
     fn on_closed(&mut self, reason: &CloseReason, cx: &mut UserCx<'_>) {

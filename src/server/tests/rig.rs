@@ -211,6 +211,7 @@ impl Rig {
                             self.deliver(&stanza, target.conn, target.stamp);
                         }
                     }
+                    Effect::Answer(conn, stanza) => self.deliver(&stanza, conn, Stamp::Kept),
                     Effect::Task(conn, task) => {
                         let client = &mut self.clients[conn.slot as usize];
                         client.told = Some(task);
@@ -219,7 +220,7 @@ impl Rig {
                     }
                     Effect::Connect(_) => panic!("a server connects to nobody"),
                     Effect::Mail(home, _) => panic!("there is no other home: {home:?}"),
-                    Effect::Job(_, job) => match job {},
+                    Effect::Job(_, work) => panic!("these clients have authenticated: {work:?}"),
                 }
             }
         }

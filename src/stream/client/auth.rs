@@ -3,6 +3,7 @@
 //! What the messages mean is `stream/sasl`'s concern.
 
 use super::open::ExpectReopen;
+use super::work::{ClientWork, ExpectWorked};
 use super::{ClientSettings, ClientStep, LoginError, State, Transition, unexpected};
 use crate::stream::NS_SASL;
 use crate::stream::features::Features;
@@ -19,8 +20,8 @@ pub(super) struct ExpectFeatures {
 /// A challenge, or the exchange's end.
 #[derive(Debug)]
 pub(super) struct ExpectSuccess {
-    settings: Box<ClientSettings>,
-    exchange: ClientExchange,
+    pub(super) settings: Box<ClientSettings>,
+    pub(super) exchange: ClientExchange,
 }
 
 impl ExpectFeatures {
@@ -63,7 +64,13 @@ impl ExpectSuccess {
         match node.name {
             _ if node.ns != NS_SASL => Err(unexpected(node, "an answer to <auth/>")),
             "challenge" => {
-                let response = self.exchange.step(&data()?.unwrap_or_default()).map_err(login_error)?;
+                let challenge = data()?.unwrap_or_default();
+                if self.exchange.takes_long(&challenge, &self.settings) {
+                    let work = ClientWork { exchange: self.exchange, challenge };
+                    let state = State::ExpectWorked(ExpectWorked { settings: self.settings });
+                    return Ok((state, ClientStep::Work(Box::new(work))));
+                }
+                let response = self.exchange.step(&challenge).map_err(login_error)?;
                 write_response(&response, out);
                 Ok((State::ExpectSuccess(Box::new(self)), ClientStep::Continue))
             }
@@ -86,7 +93,7 @@ impl ExpectSuccess {
 }
 
 /// A response of length zero is an empty element (RFC 6120 §6.4.3); `=` is for initial responses.
-fn write_response(response: &[u8], out: &mut Vec<u8>) {
+pub(super) fn write_response(response: &[u8], out: &mut Vec<u8>) {
     for part in ["<response xmlns='", NS_SASL, "'"] {
         out.extend_from_slice(part.as_bytes());
     }
@@ -99,7 +106,7 @@ fn write_response(response: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b"</response>");
 }
 
-fn login_error(fault: ClientFault) -> LoginError {
+pub(super) fn login_error(fault: ClientFault) -> LoginError {
     LoginError::Protocol(match fault {
         ClientFault::ServerSignature => return LoginError::ServerSignature,
         ClientFault::Iterations(count) => format!("the server asks for {count} PBKDF2 rounds, too many"),

@@ -7,6 +7,7 @@
 mod auth;
 mod bind;
 mod open;
+mod work;
 
 use std::sync::Arc;
 
@@ -19,6 +20,9 @@ use crate::xml::{Element, Frame, Node};
 use auth::{ExpectFeatures, ExpectSuccess};
 use bind::{ExpectBindFeatures, ExpectBindResult, ExpectSessionResult};
 use open::{ExpectOpen, ExpectReopen};
+use work::ExpectWorked;
+
+pub use work::{ClientWork, ClientWorked};
 
 /// Who logs in, and how. Shared where it can be.
 #[derive(Clone)]
@@ -101,6 +105,8 @@ fn in_brackets(text: Option<&str>) -> String {
 pub enum ClientStep {
     /// More is awaited.
     Continue,
+    /// This takes a millisecond: have it run elsewhere, and call `handle_worked` before the next frame.
+    Work(Box<ClientWork>),
     /// Authenticated: `Framer::restart` NOW; a new header was written.
     Authenticated,
     /// Bound; the session may begin.
@@ -127,6 +133,7 @@ enum State {
     ExpectOpen(ExpectOpen),
     ExpectFeatures(ExpectFeatures),
     ExpectSuccess(Box<ExpectSuccess>),
+    ExpectWorked(ExpectWorked),
     ExpectReopen(ExpectReopen),
     ExpectBindFeatures(ExpectBindFeatures),
     ExpectBindResult(ExpectBindResult),
@@ -176,6 +183,7 @@ impl ClientNegotiation {
                 State::Unconnected(_)
                 | State::ExpectFeatures(_)
                 | State::ExpectSuccess(_)
+                | State::ExpectWorked(_)
                 | State::ExpectBindFeatures(_)
                 | State::ExpectBindResult(_)
                 | State::ExpectSessionResult(_)
@@ -188,6 +196,24 @@ impl ClientNegotiation {
         if let (State::Spent, ClientStep::Close(None)) = (&self.state, &step) {
             return Err(LoginError::Protocol("the server closed the stream during the login".into()));
         }
+        Ok(step)
+    }
+}
+
+impl ClientNegotiation {
+    /// Answers [`ClientStep::Work`].
+    ///
+    /// # Errors
+    /// As [`ClientNegotiation::handle_frame`].
+    pub fn handle_worked(
+        &mut self,
+        worked: ClientWorked,
+        out: &mut Vec<u8>,
+    ) -> Result<ClientStep, LoginError> {
+        let state = std::mem::replace(&mut self.state, State::Spent);
+        let State::ExpectWorked(state) = state else { unreachable!("no work was given out") };
+        let (state, step) = state.handle_worked(worked, out)?;
+        self.state = state;
         Ok(step)
     }
 }
@@ -205,6 +231,7 @@ fn handle_element(state: State, element: &Element, out: &mut Vec<u8>) -> Transit
         State::ExpectBindResult(state) => state.handle_element(&node, out),
         State::ExpectSessionResult(state) => state.handle_element(&node),
         State::Spent => Ok((State::Spent, ClientStep::Continue)),
+        State::ExpectWorked(_) => unreachable!("the owner answers before the next frame"),
         State::Unconnected(_) | State::ExpectOpen(_) | State::ExpectReopen(_) | State::Bound => {
             unreachable!("a stream's first frame is its header")
         }

@@ -46,6 +46,9 @@ fn login(settings: ClientSettings, challenges: &[&dyn Fn(&str) -> String]) -> Re
         }
         while let Some(frame) = framer.next_frame(&mut input).unwrap() {
             step = negotiation.handle_frame(frame, &mut out, &mut rng)?;
+            if let ClientStep::Work(work) = step {
+                step = negotiation.handle_worked(work.run(), &mut out)?;
+            }
         }
         if nonce.is_empty() {
             nonce = scram_nonce(&String::from_utf8(out.clone()).unwrap()).unwrap_or_default();

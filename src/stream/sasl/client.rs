@@ -41,6 +41,7 @@ enum Awaited {
 pub(in crate::stream) struct ClientExchange {
     session: Session,
     awaited: Awaited,
+    mechanism: Mechanism,
 }
 
 impl ClientExchange {
@@ -65,7 +66,22 @@ impl ClientExchange {
         };
         // Without a trace, ANONYMOUS has nothing to say (XEP-0175 §3).
         let response = (settings.mechanism != Mechanism::Anonymous).then_some(response);
-        Ok((Self { session, awaited }, response))
+        Ok((Self { session, awaited, mechanism: settings.mechanism }, response))
+    }
+
+    /// Whether the next step has to salt the password: the cache does not have it for what this challenge asks for.
+    pub(in crate::stream) fn takes_long(&self, challenge: &[u8], settings: &ClientSettings) -> bool {
+        let hash = match self.mechanism {
+            Mechanism::ScramSha1 => Hash::Sha1,
+            Mechanism::ScramSha256 => Hash::Sha256,
+            Mechanism::Plain | Mechanism::Anonymous => return false,
+        };
+        let asked = message::scram_salt(challenge).zip(message::scram_iterations(challenge));
+        self.awaited == Awaited::ServerFirst
+            && asked.is_some_and(|(salt, iterations)| {
+                iterations <= SCRAM_ITERATIONS_MAX
+                    && !settings.cache.has(hash, &settings.password, &salt, iterations)
+            })
     }
 
     /// Takes a challenge; returns the response.

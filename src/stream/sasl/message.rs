@@ -3,6 +3,9 @@
 //!
 //! This module checks no credentials.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use super::{Failure, Mechanism};
 use crate::limits::SASL_TRACE_CHARS_MAX;
 
@@ -87,13 +90,19 @@ pub(super) fn scram_iterations(message: &[u8]) -> Option<u32> {
     text.split(',').nth(2)?.strip_prefix("i=")?.parse().ok()
 }
 
+/// Salt in a server's first message; `None` when it is no such message.
+pub(super) fn scram_salt(message: &[u8]) -> Option<Vec<u8>> {
+    let text = std::str::from_utf8(message).ok().filter(|_| is_scram(message))?;
+    STANDARD.decode(text.split(',').nth(1)?.strip_prefix("s=")?).ok()
+}
+
 fn is_attribute(part: &str) -> bool {
     matches!(part.as_bytes(), [letter, b'=', ..] if letter.is_ascii_alphabetic())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Names, is_scram, names, scram_iterations};
+    use super::{Names, is_scram, names, scram_iterations, scram_salt};
     use crate::stream::sasl::{Failure, Mechanism};
 
     fn is(username: &str, authzid: Option<&str>) -> Result<Names, Failure> {
@@ -168,6 +177,8 @@ mod tests {
         }
         assert_eq!(scram_iterations(b"r=x,s=QSX=,i=4096"), Some(4096));
         assert_eq!(scram_iterations(b"r=x,s=QSX=,i=4096,x=y"), Some(4096));
+        assert_eq!(scram_salt(b"r=x,s=c2FsdA==,i=4096"), Some(b"salt".to_vec()));
+        assert_eq!(scram_salt(b"r=x,s=~,i=4096"), None);
         for bad in
             ["r=x,s=QSX=", "r=x,s=QSX=,i=", "r=x,s=QSX=,i=-1", "r=x,s=QSX=,i=99999999999", "r=x,s,i=4096"]
         {

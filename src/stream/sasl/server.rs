@@ -46,6 +46,17 @@ impl Request {
         Ok(Self { mechanism, message, account })
     }
 
+    /// Whether the first step has to salt the password: PLAIN, for an account without the shortcut, or for one that does not
+    /// exist where others have none.
+    pub(in crate::stream) fn takes_long(
+        &self,
+        credentials: Option<&Credentials>,
+        settings: &ServerSettings,
+    ) -> bool {
+        self.mechanism == Mechanism::Plain
+            && credentials.map_or(!settings.plain_proofs, |credentials| credentials.plain.is_none())
+    }
+
     pub(in crate::stream) fn is_anonymous(&self) -> bool {
         self.mechanism == Mechanism::Anonymous
     }

@@ -8,6 +8,7 @@ use rand_chacha::ChaCha12Rng;
 
 use super::open::ExpectReopen;
 use super::unexpected::refuse_before_bind;
+use super::work::{ExpectWorked, ServerWork};
 use super::{Account, ServerSettings, ServerStep, State, Transition};
 use crate::limits::SASL_ATTEMPTS_MAX;
 use crate::stanza::NS_CLIENT;
@@ -45,7 +46,7 @@ pub(super) struct ExpectResponse {
 
 /// Failed attempts of this stream (RFC 6120 §6.4.5).
 #[derive(Debug, Default)]
-struct Attempts(u8);
+pub(super) struct Attempts(u8);
 
 /// What a client may say during SASL.
 enum Word {
@@ -122,6 +123,11 @@ impl ExpectAccount {
             Account::Unknown => None,
             Account::Unavailable => return self.attempts.fail(Failure::TemporaryAuthFailure, out),
         };
+        if self.request.takes_long(credentials.as_deref(), settings) {
+            let work = ServerWork { request: self.request, credentials, settings: Arc::clone(settings) };
+            let state = State::ExpectWorked(ExpectWorked { attempts: self.attempts });
+            return Ok((state, ServerStep::Work(Box::new(work))));
+        }
         match ServerExchange::start(self.request, credentials, settings) {
             Ok((exchange, next)) => go_on(self.attempts, exchange, next, false, out),
             Err(failure) => self.attempts.fail(failure, out),
@@ -207,7 +213,7 @@ fn request(
 }
 
 /// Writes what comes next of an exchange.
-fn go_on(
+pub(super) fn go_on(
     attempts: Attempts,
     exchange: ServerExchange,
     next: Next,
@@ -231,7 +237,7 @@ fn go_on(
 
 impl Attempts {
     /// Writes a failure; the last one that is borne ends the stream too.
-    fn fail(self, failure: Failure, out: &mut Vec<u8>) -> Transition {
+    pub(super) fn fail(self, failure: Failure, out: &mut Vec<u8>) -> Transition {
         for part in ["<failure xmlns='", NS_SASL, "'><", failure.as_str(), "/></failure>"] {
             out.extend_from_slice(part.as_bytes());
         }

@@ -7,6 +7,7 @@ mod auth;
 mod bind;
 mod open;
 mod unexpected;
+mod work;
 
 use std::sync::Arc;
 
@@ -19,8 +20,10 @@ use crate::xml::{Element, Frame};
 use auth::{ExpectAccount, ExpectAuth, ExpectInitialResponse, ExpectResponse};
 use bind::{Bound, ExpectBind, ExpectBindAnswer};
 use open::{ExpectOpen, ExpectReopen};
+use work::ExpectWorked;
 
 pub use unexpected::unexpected_element;
+pub use work::{ServerWork, ServerWorked};
 
 /// What a listener offers. Shared by its connections.
 #[derive(Clone)]
@@ -75,6 +78,8 @@ pub enum ServerStep {
         /// Prepared localpart.
         username: String,
     },
+    /// This takes a millisecond: have it run elsewhere, and call `handle_worked` before the next frame.
+    Work(Box<ServerWork>),
     /// `<success/>` is written. Call `Framer::restart` and lift the limits; the next frame is a new header.
     Authenticated {
         /// Bare JID.
@@ -107,6 +112,7 @@ enum State {
     ExpectAuth(ExpectAuth),
     ExpectInitialResponse(ExpectInitialResponse),
     ExpectAccount(Box<ExpectAccount>),
+    ExpectWorked(ExpectWorked),
     ExpectResponse(Box<ExpectResponse>),
     ExpectReopen(ExpectReopen),
     ExpectBind(ExpectBind),
@@ -149,7 +155,10 @@ impl ServerNegotiation {
                 State::ExpectOpen(_) | State::ExpectReopen(_) => {
                     unreachable!("a stream's first frame is its header")
                 }
-                State::ExpectAccount(_) | State::ExpectBindAnswer(_) | State::Bound(_) => {
+                State::ExpectAccount(_)
+                | State::ExpectWorked(_)
+                | State::ExpectBindAnswer(_)
+                | State::Bound(_) => {
                     unreachable!("the owner answers before the next frame")
                 }
             }),
@@ -160,6 +169,7 @@ impl ServerNegotiation {
                 State::ExpectAuth(_)
                 | State::ExpectInitialResponse(_)
                 | State::ExpectAccount(_)
+                | State::ExpectWorked(_)
                 | State::ExpectResponse(_)
                 | State::ExpectBind(_)
                 | State::ExpectBindAnswer(_)
@@ -182,6 +192,21 @@ impl ServerNegotiation {
         self.advance(|state, settings| {
             let State::ExpectAccount(state) = state else { unreachable!("no account was asked for") };
             state.handle_account(account, settings, out)
+        })
+    }
+
+    /// Answers [`ServerStep::Work`].
+    ///
+    /// # Errors
+    /// As [`ServerNegotiation::handle_frame`].
+    pub fn handle_worked(
+        &mut self,
+        worked: ServerWorked,
+        out: &mut Vec<u8>,
+    ) -> Result<ServerStep, StreamError> {
+        self.advance(|state, _| {
+            let State::ExpectWorked(state) = state else { unreachable!("no work was given out") };
+            state.handle_worked(worked, out)
         })
     }
 
@@ -217,6 +242,7 @@ impl ServerNegotiation {
             | State::ExpectAuth(_)
             | State::ExpectInitialResponse(_)
             | State::ExpectAccount(_)
+            | State::ExpectWorked(_)
             | State::ExpectResponse(_)
             | State::Spent => None,
         }

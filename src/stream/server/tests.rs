@@ -56,7 +56,9 @@ impl Rig {
     }
 
     fn account(&mut self, account: Account) -> Result<ServerStep, StreamError> {
-        self.negotiation.handle_account(account, &mut self.out, &mut self.rng)
+        let step = self.negotiation.handle_account(account, &mut self.out, &mut self.rng)?;
+        let ServerStep::Work(work) = step else { return Ok(step) };
+        self.negotiation.handle_worked(work.run(), &mut self.out)
     }
 
     fn said(&self) -> String {
