@@ -1,9 +1,11 @@
-//! What it costs to know where an address is connected, beside what could stand in the shard's place.
+//! What it costs to know where an address is connected, beside what could stand in the shard's place, and what it costs
+//! to get there.
 //!
 //! `cargo bench --bench router`. Nothing is framed or written here; `benches/routing.rs` does that.
 
 #![allow(missing_docs, reason = "criterion's macros write items without")]
 
+mod mail;
 mod population;
 mod routes;
 mod table;
@@ -14,5 +16,5 @@ use criterion::{criterion_group, criterion_main};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-criterion_group!(benches, table::tables, table::decide);
+criterion_group!(benches, mail::letters, mail::wakes, table::tables, table::decide);
 criterion_main!(benches);
