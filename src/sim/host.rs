@@ -101,7 +101,7 @@ impl<S: World, C: World> Sim<S, C> {
     }
 
     /// Sends the end of `side`'s direction, once.
-    fn end(&mut self, id: LinkId, side: Side) {
+    pub(super) fn end(&mut self, id: LinkId, side: Side) {
         let now: Nanos = self.now + self.faults.delay.0;
         let Some(link) = self.links.get_mut(&id) else { return };
         let pipe = link.toward(side.other());

@@ -169,6 +169,14 @@ impl<S: World, C: World> Sim<S, C> {
         }
     }
 
+    /// Ends a client's direction of its connection behind what it has written; it still reads. Bytes that wait for the
+    /// window are lost.
+    pub fn half_close(&mut self, client: ConnId) {
+        if let Some(link) = self.of_client.get(&client).copied() {
+            self.end(link, Side::Client);
+        }
+    }
+
     fn schedule(&mut self, at: Nanos, event: Event) {
         self.next_event += 1;
         self.agenda.push(Reverse((at, self.next_event, event)));
