@@ -1,0 +1,161 @@
+//! The set-up: the real server, the simulated network and the scripted clients. The one place that knows how a server
+//! is made.
+//!
+//! Nothing is judged here.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use xmpp_bench::engine::Intent;
+use xmpp_bench::router::Subscription;
+use xmpp_bench::server::{AccountSpec, ConflictPolicy, ServerConfig, ServerWorld};
+use xmpp_bench::sim::{Digest, Faults, Sim};
+use xmpp_bench::stanza::Jid;
+use xmpp_bench::stream::{Credentials, Mechanism};
+use xmpp_bench::time::Nanos;
+
+use super::actor::{Command, Login, Stage};
+
+/// The domain that is served.
+pub(crate) const DOMAIN: &str = "model.test";
+/// The password of every account.
+pub(crate) const PASSWORD: &str = "pw";
+/// Reactors of the server. With more than one, an answer from another home may find its asker's stream closed.
+pub(crate) const HOMES: usize = 1;
+
+const SECRET: [u8; 32] = [3; 32];
+
+/// What one account's roster says of another account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Relation {
+    Both,
+    To,
+    From,
+    /// A contact without any subscription.
+    None,
+    /// The account has asked.
+    Asked,
+    /// The other has asked; no contact yet.
+    WasAsked,
+    /// Not in the roster at all.
+    Stranger,
+}
+
+/// What happens to a resource that is bound twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Conflict {
+    Replace,
+    AssignOther,
+    Refuse,
+}
+
+/// A server to be set up.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) conflict: Conflict,
+    /// `relations[a][b]`: what the roster of account `a` says of account `b`.
+    pub(crate) relations: Vec<Vec<Relation>>,
+}
+
+/// Bare address of an account.
+pub(crate) fn bare(account: usize) -> String {
+    format!("u{account}@{DOMAIN}")
+}
+
+/// A running simulation.
+pub(crate) struct Rig {
+    sim: Sim<ServerWorld, Stage>,
+}
+
+impl Rig {
+    pub(crate) fn new(plan: &Plan, faults: Faults, seed: u64) -> Self {
+        let mut server = ServerWorld::new(ServerConfig {
+            domain: DOMAIN.into(),
+            mechanisms: vec![Mechanism::Plain],
+            process_secret: SECRET,
+            conflict: match plan.conflict {
+                Conflict::Replace => ConflictPolicy::Replace,
+                Conflict::AssignOther => ConflictPolicy::AssignOther,
+                Conflict::Refuse => ConflictPolicy::Refuse,
+            },
+        });
+        server.provision(accounts(plan)).expect("the names are good");
+        Self { sim: Sim::new(server, Stage::default(), faults, seed) }
+    }
+
+    pub(crate) fn now(&self) -> Nanos {
+        self.sim.now()
+    }
+
+    pub(crate) fn digest(&self) -> Digest {
+        self.sim.digest()
+    }
+
+    pub(crate) fn stage(&self) -> &Stage {
+        self.sim.clients.world()
+    }
+
+    pub(crate) fn stage_mut(&mut self) -> &mut Stage {
+        self.sim.clients.world_mut()
+    }
+
+    /// Lets so much virtual time pass.
+    pub(crate) fn run(&mut self, time: Duration) {
+        self.sim.run(time);
+    }
+
+    /// A new client; returns its number.
+    pub(crate) fn connect(&mut self, login: Login) -> usize {
+        self.stage_mut().connect(login)
+    }
+
+    pub(crate) fn command(&mut self, client: usize, command: Command) {
+        self.stage_mut().command(client, command);
+    }
+
+    /// Breaks the path of a client. `false`: it has none.
+    pub(crate) fn cut(&mut self, client: usize) -> bool {
+        let Some(conn) = self.stage().conn(client) else { return false };
+        self.sim.cut(conn);
+        true
+    }
+
+    /// Ends a client's direction; it reads on. `false`: it has no connection, or still something to write.
+    pub(crate) fn half_close(&mut self, client: usize) -> bool {
+        let conn = self.stage().conn(client);
+        let Some(conn) = conn.filter(|conn| self.sim.clients.intent(*conn) == Intent::Nothing) else {
+            return false;
+        };
+        self.sim.half_close(conn);
+        true
+    }
+
+    /// Resources that the server thinks are bound.
+    pub(crate) fn session_count(&self) -> usize {
+        self.sim.server.world().session_count()
+    }
+}
+
+fn accounts(plan: &Plan) -> Vec<AccountSpec> {
+    static CREDENTIALS: OnceLock<Credentials> = OnceLock::new();
+    let credentials = CREDENTIALS
+        .get_or_init(|| Credentials::derive(PASSWORD, &[Mechanism::Plain], b"salt", 4096, &SECRET));
+    let item = |(contact, relation): (usize, &Relation)| {
+        let state = match relation {
+            Relation::Both => Subscription::Both,
+            Relation::To => Subscription::To,
+            Relation::From => Subscription::From,
+            Relation::None => Subscription::None,
+            Relation::Asked => Subscription::NonePendingOut,
+            Relation::WasAsked => Subscription::NonePendingIn,
+            Relation::Stranger => return None,
+        };
+        Some((Jid::parse(&bare(contact)).expect("an address"), state))
+    };
+    let spec = |(account, relations): (usize, &Vec<Relation>)| AccountSpec {
+        localpart: format!("u{account}"),
+        credentials: credentials.clone(),
+        roster: relations.iter().enumerate().filter_map(item).collect(),
+    };
+    plan.relations.iter().enumerate().map(spec).collect()
+}
