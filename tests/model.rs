@@ -4,12 +4,16 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use model::racing::Racing;
 use model::strict::Strict;
 
 mod model {
     pub(crate) mod actor;
+    pub(crate) mod arrivals;
     pub(crate) mod dice;
+    pub(crate) mod ledger;
     pub(crate) mod presence;
+    pub(crate) mod racing;
     pub(crate) mod reference;
     pub(crate) mod rig;
     pub(crate) mod strict;
@@ -32,6 +36,15 @@ fn seeds() -> std::ops::Range<u64> {
 fn every_step_has_exactly_its_consequences() {
     for seed in seeds() {
         let mut run = Strict::new(seed);
+        let outcome = catch_unwind(AssertUnwindSafe(|| run.run()));
+        report(seed, &run.trace, outcome.map(|o| o.map(drop)));
+    }
+}
+
+#[test]
+fn what_races_is_neither_lost_nor_doubled_nor_misdelivered() {
+    for seed in seeds() {
+        let mut run = Racing::new(seed);
         let outcome = catch_unwind(AssertUnwindSafe(|| run.run()));
         report(seed, &run.trace, outcome.map(|o| o.map(drop)));
     }

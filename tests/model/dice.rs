@@ -207,6 +207,12 @@ impl Dice {
         }
     }
 
+    /// Presence for everybody.
+    pub(crate) fn initial(&mut self) -> Outgoing {
+        let presence = Outgoing::new("presence").with("id", self.id());
+        self.available(presence)
+    }
+
     fn available(&mut self, presence: Outgoing) -> Outgoing {
         let presence =
             presence.with_inner(self.pick(&["", "<show>away</show>", "<status>&quot;o&apos;</status>"]));

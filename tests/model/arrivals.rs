@@ -1,0 +1,169 @@
+//! Every frame that arrived in a round: it must be explained by something that was written, to whom it came.
+//!
+//! What should have arrived and did not is `ledger`'s.
+
+use std::collections::BTreeMap;
+
+use super::actor::{Got, Stage};
+use super::ledger::{Entry, Ledger, is_ping};
+use super::rig::{DOMAIN, Relation, bare};
+use super::words::{Place, bare_of, prepared};
+
+/// What became of a stanza.
+#[derive(Debug, Default)]
+pub(crate) struct Outcome {
+    /// Clients that got a copy.
+    pub(crate) copies: Vec<usize>,
+    /// Conditions of errors that came back.
+    pub(crate) bounces: Vec<String>,
+    /// Results that came back.
+    pub(crate) answers: usize,
+}
+
+/// By id, what became of the stanzas of this round.
+pub(crate) fn outcomes(ledger: &Ledger, stage: &Stage) -> Result<BTreeMap<String, Outcome>, String> {
+    let mut outcomes: BTreeMap<String, Outcome> = BTreeMap::new();
+    for got in stage.got[ledger.seen..].iter().filter(|g| !is_ping(g)) {
+        let fail = |why: &str| format!("client {}: {why}: {}", got.client, got.raw);
+        let me = stage.clients[got.client].jid().expect("only bound clients record");
+        // A chat message may have been for another resource.
+        if !got.attr("to").is_some_and(|to| bare_of(&prepared(to)) == bare_of(me)) {
+            return Err(fail("an address that is not its own"));
+        }
+        let entry = got.attr("id").and_then(|id| ledger.entries.get(id));
+        let Some(entry) = entry else {
+            explain_server_presence(ledger, stage, got).map_err(|why| fail(&why))?;
+            continue;
+        };
+        let id = got.attr("id").unwrap_or_default().to_owned();
+        let outcome = outcomes.entry(id).or_default();
+        match explain(ledger, stage, got, entry) {
+            Ok(Role::Copy) => outcome.copies.push(got.client),
+            Ok(Role::Bounce(condition)) => outcome.bounces.push(condition),
+            Ok(Role::Answer) => outcome.answers += 1,
+            Ok(Role::Presence) => {}
+            Err(why) => return Err(fail(&why)),
+        }
+        let is_to_many = entry.stanza.name == "presence" || entry.stanza.attr("type") == Some("headline");
+        let copies = outcome.copies.iter().filter(|c| **c == got.client).count();
+        let is_request = entry.stanza.name == "iq";
+        let ends =
+            outcome.bounces.len() + outcome.answers + if is_request { 0 } else { outcome.copies.len() };
+        if copies > 1
+            || outcome.copies.len() + outcome.bounces.len() > 1 && !is_to_many
+            || ends > 1 && !is_to_many
+        {
+            return Err(fail("a second time"));
+        }
+    }
+    Ok(outcomes)
+}
+
+/// What a frame is to the stanza whose id it has.
+enum Role {
+    Copy,
+    Bounce(String),
+    Answer,
+    /// Broadcast presence, and answers to probes: it may come again when it is asked for.
+    Presence,
+}
+
+fn explain(ledger: &Ledger, stage: &Stage, got: &Got, entry: &Entry) -> Result<Role, String> {
+    let stanza = &entry.stanza;
+    let sender = stage.clients[entry.client].jid().expect("only bound clients write");
+    let own = bare_of(sender);
+    let to = stanza.attr("to").unwrap_or(own);
+    let (got_type, sent_type) = (got.attr("type"), stanza.attr("type"));
+    // An answer is for an address, which another stream may have by now.
+    let is_back = stage.clients[got.client].jid() == Some(sender)
+        && got.attr("from").map(prepared).is_some_and(|from| from == prepared(to) || from == DOMAIN);
+    if got_type == Some("error") && sent_type != Some("error") {
+        let condition = got.error.as_ref().map_or("", |(_, condition)| condition.as_str());
+        let must = match Place::of(to) {
+            Place::Malformed => "jid-malformed",
+            Place::Remote => "remote-server-not-found",
+            Place::Server { .. } | Place::Account { .. } => "service-unavailable",
+        };
+        let is_other = stanza.name != "message" && matches!(condition, "bad-request" | "forbidden");
+        return if is_back && (condition == must || is_other) {
+            Ok(Role::Bounce(condition.to_owned()))
+        } else {
+            Err(format!("an error for {sender}, who expects {must}"))
+        };
+    }
+    if stanza.name == "iq" && got_type == Some("result") && sent_type != Some("result") {
+        return if is_back { Ok(Role::Answer) } else { Err(format!("an answer for {sender}")) };
+    }
+    let me = stage.clients[got.client].jid().expect("only bound clients record");
+    if sent_type == Some("probe") {
+        let from = got.attr("from").unwrap_or_default();
+        let is_mine = bare_of(me) == own && from == prepared(to);
+        return if is_mine && got_type == Some("unavailable") && sees(ledger, own, bare_of(from)) {
+            Ok(Role::Presence)
+        } else {
+            Err("no answer to a probe of its own".into())
+        };
+    }
+    if got.attr("from") != Some(sender)
+        || got.name != stanza.name
+        || got.inner != stanza.inner
+        || got_type != sent_type
+    {
+        return Err(format!("not what {sender} wrote: {}", stanza.xml()));
+    }
+    if stanza.name == "presence" && stanza.attr("to").is_none() {
+        let is_told = got_type == Some("unavailable") && was_directed(ledger, stage, sender, bare_of(me));
+        let is_seen = is_told || sees(ledger, bare_of(me), own);
+        return if is_seen { Ok(Role::Presence) } else { Err(format!("presence of {sender}, a stranger")) };
+    }
+    let is_full = to.contains('/');
+    let is_for_me = if is_full && !(stanza.name == "message" && sent_type == Some("chat")) {
+        prepared(to) == me
+    } else {
+        bare_of(&prepared(to)) == bare_of(me)
+    };
+    let by_account = stanza.name == "message" && prepared(to) != me;
+    if !is_for_me {
+        Err(format!("it is for {to}"))
+    } else if by_account && !ledger.may_take(stage, got.client, entry.at, got.at) {
+        Err("it takes no messages to its account".into())
+    } else {
+        // Directed presence to an account has as many copies as there are resources.
+        Ok(if stanza.name == "presence" && !is_full { Role::Presence } else { Role::Copy })
+    }
+}
+
+/// Presence without an id is the server's own.
+fn explain_server_presence(ledger: &Ledger, stage: &Stage, got: &Got) -> Result<(), String> {
+    let me = bare_of(stage.clients[got.client].jid().expect("only bound clients record"));
+    let from = got.attr("from").unwrap_or_default();
+    if got.name != "presence" || got.attr("id").is_some() {
+        return Err("nobody wrote this".into());
+    }
+    match got.attr("type") {
+        Some("subscribe") if relation(ledger, me, from) == Some(Relation::WasAsked) => return Ok(()),
+        None | Some("unavailable") => {}
+        _ => return Err("the server has no reason to say this".into()),
+    }
+    if sees(ledger, me, bare_of(from)) || was_directed(ledger, stage, from, me) {
+        Ok(())
+    } else {
+        Err(format!("presence of {from}, a stranger"))
+    }
+}
+
+/// Whether somebody with this full address has sent directed presence to the account `me`.
+fn was_directed(ledger: &Ledger, stage: &Stage, from: &str, me: &str) -> bool {
+    let mut holders = (0..stage.clients.len()).filter(|c| stage.clients[*c].jid() == Some(from));
+    holders.any(|c| ledger.lives[c].directed.iter().any(|(to, _)| bare_of(to) == me))
+}
+
+fn relation(ledger: &Ledger, of: &str, to: &str) -> Option<Relation> {
+    let account = |name: &str| (0..ledger.relations.len()).find(|a| bare(*a) == name);
+    Some(ledger.relations[account(of)?][account(to)?])
+}
+
+/// Whether `me` may see the presence of `other`, both bare.
+fn sees(ledger: &Ledger, me: &str, other: &str) -> bool {
+    me == other || matches!(relation(ledger, me, other), Some(Relation::Both | Relation::To))
+}
