@@ -315,7 +315,10 @@ impl Ledger {
         let own = stage.clients[me].jid().unwrap_or_default();
         let account = stage.clients[me].login.account;
         let holders = (0..stage.clients.len()).filter(|c| stage.clients[*c].jid() == Some(jid));
-        let has_gone = self.lives[me].said.iter().any(|s| s.priority.is_none());
+        let goes = |(to, _): &(String, Nanos)| bare_of(to) == bare_of(jid);
+        let life = &self.lives[me];
+        // Directed presence of its own may have said so as well.
+        let has_gone = life.said.iter().any(|s| s.priority.is_none()) || life.directed.iter().any(goes);
         let first = self.lives[me].said.first().map(|s| s.id.as_str());
         let echo = stage.got.iter().find(|g| g.client == me && g.attr("id") == first && g.name == "presence");
         holders.flat_map(|c| &self.lives[c].directed).any(|(to, at)| {
