@@ -6,10 +6,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use model::racing::Racing;
 use model::strict::Strict;
+use xmpp_bench::sim::Digest;
 
 mod model {
     pub(crate) mod actor;
     pub(crate) mod arrivals;
+    mod bugs;
     pub(crate) mod dice;
     pub(crate) mod ledger;
     pub(crate) mod presence;
@@ -21,7 +23,7 @@ mod model {
 }
 
 /// Seeds of a usual run, for each way of running.
-const SEEDS: u64 = 150;
+const SEEDS: u64 = 250;
 
 /// The seeds to run.
 fn seeds() -> std::ops::Range<u64> {
@@ -32,38 +34,62 @@ fn seeds() -> std::ops::Range<u64> {
     }
 }
 
+/// Runs a seed: its trace, and how it went.
+type Run = fn(u64) -> (Vec<String>, std::thread::Result<Result<Digest, String>>);
+
+fn strict(seed: u64) -> (Vec<String>, std::thread::Result<Result<Digest, String>>) {
+    let mut run = Strict::new(seed);
+    let outcome = catch_unwind(AssertUnwindSafe(|| run.run()));
+    (run.trace, outcome)
+}
+
+fn racing(seed: u64) -> (Vec<String>, std::thread::Result<Result<Digest, String>>) {
+    let mut run = Racing::new(seed);
+    let outcome = catch_unwind(AssertUnwindSafe(|| run.run()));
+    (run.trace, outcome)
+}
+
 #[test]
 fn every_step_has_exactly_its_consequences() {
     for seed in seeds() {
-        let mut run = Strict::new(seed);
-        let outcome = catch_unwind(AssertUnwindSafe(|| run.run()));
-        report(seed, &run.trace, outcome.map(|o| o.map(drop)));
+        succeed("strict", strict, seed);
     }
 }
 
 #[test]
 fn what_races_is_neither_lost_nor_doubled_nor_misdelivered() {
     for seed in seeds() {
-        let mut run = Racing::new(seed);
-        let outcome = catch_unwind(AssertUnwindSafe(|| run.run()));
-        report(seed, &run.trace, outcome.map(|o| o.map(drop)));
+        succeed("racing", racing, seed);
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_run() {
+    for (name, run) in [("strict", strict as Run), ("racing", racing)] {
+        for seed in [1, 2, 3] {
+            assert_eq!(succeed(name, run, seed), succeed(name, run, seed), "{name} seed {seed}");
+        }
+        assert_ne!(succeed(name, run, 1), succeed(name, run, 2), "{name}");
     }
 }
 
 /// Fails with everything that is needed to find and repeat it.
-fn report(seed: u64, trace: &[String], outcome: std::thread::Result<Result<(), String>>) {
-    let shown = if std::env::var("XB_SEED").is_ok() { trace.len() } else { 12 };
+fn succeed(name: &str, run: Run, seed: u64) -> (Vec<String>, Digest) {
+    let (trace, outcome) = run(seed);
+    let is_one = std::env::var("XB_SEED").is_ok();
+    let shown = if is_one { trace.len() } else { 12 };
     let last = trace[trace.len().saturating_sub(shown)..].join("\n  ");
-    match outcome {
-        Ok(Ok(())) if shown == trace.len() && std::env::var("XB_SEED").is_ok() => println!("  {last}"),
-        Ok(Ok(())) => {}
-        Ok(Err(complaint)) => {
-            panic!(
-                "seed {seed}: {complaint}\nlast events:\n  {last}\nagain: XB_SEED={seed} cargo test --test model"
-            );
+    let complaint = match outcome {
+        Ok(Ok(digest)) => {
+            if is_one {
+                println!("{name} seed {seed}: {digest:?}\n  {last}");
+            }
+            return (trace, digest);
         }
-        Err(_) => panic!(
-            "seed {seed}: a panic (above)\nlast events:\n  {last}\nagain: XB_SEED={seed} cargo test --test model"
-        ),
-    }
+        Ok(Err(complaint)) => complaint,
+        Err(_) => "a panic, above".to_owned(),
+    };
+    panic!(
+        "\n{name} seed {seed}: {complaint}\nlast events:\n  {last}\nagain: XB_SEED={seed} cargo test --test model"
+    );
 }
