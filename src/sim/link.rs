@@ -106,6 +106,8 @@ pub(super) struct Pipe {
     pub(super) ended: bool,
     /// A piece was lost and the path is about to break: nothing behind it arrives.
     pub(super) broken: bool,
+    /// The reader does not read now.
+    pub(super) held: bool,
     /// The writer found the window full and wants to know when there is room.
     pub(super) writer_waits: bool,
 }
@@ -138,7 +140,7 @@ impl Pipe {
     /// Up to `most` bytes of what has arrived by `now`.
     pub(super) fn take_arrived(&mut self, most: usize, now: Nanos) -> Arrived {
         let Some((at, piece)) = self.pieces.front_mut() else { return Arrived::Nothing };
-        if *at > now {
+        if *at > now || self.held {
             return Arrived::Nothing;
         }
         if piece.is_empty() {

@@ -177,6 +177,14 @@ impl<S: World, C: World> Sim<S, C> {
         }
     }
 
+    /// A client stops reading, until it is told to go on.
+    pub fn hold_reading(&mut self, client: ConnId, hold: bool) {
+        let Some(id) = self.of_client.get(&client).copied() else { return };
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.toward(Side::Client).held = hold;
+        self.schedule(self.now, Event::Arrive(id, Side::Client));
+    }
+
     fn schedule(&mut self, at: Nanos, event: Event) {
         self.next_event += 1;
         self.agenda.push(Reverse((at, self.next_event, event)));
