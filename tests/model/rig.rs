@@ -130,6 +130,12 @@ impl Rig {
         true
     }
 
+    /// A client stops reading, or goes on.
+    pub(crate) fn hold_reading(&mut self, client: usize, hold: bool) {
+        let conn = self.stage().conn(client).expect("it is connected");
+        self.sim.hold_reading(conn, hold);
+    }
+
     /// Resources that the server thinks are bound.
     pub(crate) fn session_count(&self) -> usize {
         self.sim.server.world().session_count()

@@ -30,6 +30,8 @@ pub(crate) struct Strict {
     /// Every step, for whoever reads a failure.
     pub(crate) trace: Vec<String>,
     crowd: bool,
+    /// A slow reader is still to come. It takes long, so few runs have one.
+    slow: bool,
 }
 
 /// What one step must lead to.
@@ -60,7 +62,7 @@ impl Strict {
         };
         let trace = vec![format!("{:?} {:?}", plan.conflict, plan.relations)];
         let reference = Reference::new(&plan);
-        Self { rig: Rig::new(&plan, faults, seed), reference, dice, trace, crowd }
+        Self { rig: Rig::new(&plan, faults, seed), reference, dice, trace, crowd, slow: seed % 25 == 3 }
     }
 
     pub(crate) fn run(&mut self) -> Result<Digest, String> {
@@ -82,6 +84,9 @@ impl Strict {
             return self.log_in();
         }
         let client = self.dice.pick(&bound);
+        if std::mem::take(&mut self.slow) {
+            return self.slow_reader(client, &bound);
+        }
         match self.dice.below(1_000) {
             0..120 => self.end(client),
             120..125 => self.silence(client, &bound),
@@ -275,6 +280,44 @@ impl Strict {
         self.rig.run(Duration::from_secs(3));
         let mut expect = Expect::default();
         expect.ends.insert(client, End::Tag(Some("connection-timeout".into())));
+        self.check(&mark, &expect)
+    }
+
+    /// A client reads nothing while another writes to it, until the server gives it up. Then it reads on. Each message was
+    /// for it or comes back; nobody else notices anything but its end.
+    fn slow_reader(&mut self, slow: usize, bound: &[usize]) -> Result<(), String> {
+        let others: Vec<usize> = bound.iter().copied().filter(|client| *client != slow).collect();
+        let sender = self.dice.pick(&others);
+        let mark = self.mark();
+        self.trace.push(format!("client {slow} stops reading, and client {sender} writes to it"));
+        let to = self.reference.session(slow).expect("it is bound").jid.clone();
+        let body = format!("<body>{}</body>", "slow".repeat(50_000));
+        let message =
+            |n| Outgoing::new("message").with("to", &to).with("id", format!("s{n}")).with_inner(&body);
+        let messages: Vec<Outgoing> = (0..7).map(message).collect();
+        self.rig.hold_reading(slow, true);
+        for message in &messages {
+            self.rig.command(sender, Command::Write(message.xml().into_bytes()));
+        }
+        self.rig.run(Duration::from_secs(15));
+        self.rig.hold_reading(slow, false);
+        self.rig.run(QUIET * 10);
+        let read = self.rig.stage().got[mark.got..]
+            .iter()
+            .filter(|g| g.client == slow && g.name == "message")
+            .count();
+        if read == 0 || read == messages.len() {
+            return Err(format!("client {slow} read {read} messages, neither some nor all of them"));
+        }
+        let mut expect = Expect::default();
+        for message in &messages[..read] {
+            expect.groups.push(self.reference.hear(sender, message));
+        }
+        expect.groups.push(self.reference.end(slow));
+        expect.ends.insert(slow, End::Tag(Some("resource-constraint".into())));
+        for message in &messages[read..] {
+            expect.groups.push(self.reference.hear(sender, message));
+        }
         self.check(&mark, &expect)
     }
 
