@@ -9,7 +9,9 @@ use std::io;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rand_chacha::ChaCha12Rng;
-use xmpp_bench::engine::{CloseReason, ConnId, Connect, Cx, Effects, Ended, Handler, Stamp, Timer, World};
+use xmpp_bench::engine::{
+    CloseReason, ConnId, Connect, Cx, Effects, Ended, Handler, Never, Stamp, Timer, World,
+};
 use xmpp_bench::limits::{FRAMER_CLIENT, FramerLimits};
 use xmpp_bench::stanza::Stanza;
 use xmpp_bench::stream::Blame;
@@ -156,6 +158,8 @@ impl Stage {
 
 impl World for Stage {
     type Link = Actor;
+    type Mail = Never;
+    type Job = Never;
 
     fn on_accept(&mut self, _now: Nanos) -> Option<Actor> {
         None
@@ -182,6 +186,10 @@ impl World for Stage {
     }
 
     fn on_undeliverable(&mut self, _stanza: Stanza, _now: Nanos, _effects: &mut Effects<Actor>) {}
+
+    fn on_mail(&mut self, mail: Never, _now: Nanos, _effects: &mut Effects<Actor>) {
+        match mail {}
+    }
 
     fn on_stop(&mut self, _now: Nanos, _effects: &mut Effects<Actor>) {}
 
@@ -309,6 +317,10 @@ impl Handler for Actor {
         }
     }
 
+    fn on_answer(&mut self, answer: Never, _cx: &mut ActorCx<'_>) {
+        match answer {}
+    }
+
     fn on_timer(&mut self, _: Timer, _: &mut ActorCx<'_>) {}
 
     fn on_slow_reader(&mut self, _: &mut ActorCx<'_>) {}
@@ -316,10 +328,12 @@ impl Handler for Actor {
     fn on_closed(&mut self, reason: &CloseReason, cx: &mut ActorCx<'_>) {
         let now = cx.now;
         let me = self.me(cx);
-        let end = match reason.ended {
-            _ if me.tag_came => End::Tag(me.error.take()),
-            Ended::Eof => End::Eof,
-            _ => End::Lost,
+        let end = if me.tag_came {
+            End::Tag(me.error.take())
+        } else if reason.ended == Ended::Eof {
+            End::Eof
+        } else {
+            End::Lost
         };
         me.end = Some((end, now));
         me.conn = None;

@@ -61,22 +61,25 @@ impl Dice {
     /// A server with `accounts` accounts, whose rosters agree with each other.
     pub(crate) fn plan(&mut self, accounts: usize) -> Plan {
         let mut relations = vec![vec![Relation::Stranger; accounts]; accounts];
-        for a in 0..accounts {
-            for b in 0..a {
-                let pair = [
-                    (Relation::Both, Relation::Both),
-                    (Relation::Both, Relation::Both),
-                    (Relation::To, Relation::From),
-                    (Relation::From, Relation::To),
-                    (Relation::None, Relation::None),
-                    (Relation::Asked, Relation::WasAsked),
-                    (Relation::Stranger, Relation::Stranger),
-                    (Relation::None, Relation::Stranger),
-                ];
-                (relations[a][b], relations[b][a]) = self.pick(&pair);
-            }
+        for (a, b) in (0..accounts).flat_map(|a| (0..a).map(move |b| (a, b))) {
+            let pair = [
+                (Relation::Both, Relation::Both),
+                (Relation::Both, Relation::Both),
+                (Relation::To, Relation::From),
+                (Relation::From, Relation::To),
+                (Relation::None, Relation::None),
+                (Relation::Asked, Relation::WasAsked),
+                (Relation::Stranger, Relation::Stranger),
+                (Relation::None, Relation::Stranger),
+            ];
+            (relations[a][b], relations[b][a]) = self.pick(&pair);
         }
-        Plan { conflict: self.pick(&[Conflict::Replace, Conflict::AssignOther, Conflict::Refuse]), relations }
+        let homes = 1 + self.below(4);
+        Plan {
+            homes,
+            conflict: self.pick(&[Conflict::Replace, Conflict::AssignOther, Conflict::Refuse]),
+            relations,
+        }
     }
 
     pub(crate) fn login(&mut self, accounts: usize) -> Login {
@@ -197,7 +200,7 @@ impl Dice {
                     Place::Account { bare, .. } => {
                         reference.account(&bare).map(|a| reference.relations[session.account][a])
                     }
-                    _ => None,
+                    Place::Malformed | Place::Remote | Place::Server { .. } => None,
                 };
                 if relation == Some(Relation::Asked) {
                     return self.available(presence);

@@ -10,7 +10,7 @@ use xmpp_bench::time::Nanos;
 
 use super::actor::{End, Got, Phase, Stage};
 use super::arrivals::{Outcome, outcomes};
-use super::rig::{DOMAIN, HOMES, Plan, Relation, bare};
+use super::rig::{DOMAIN, Plan, Relation, bare};
 use super::words::{Outgoing, Payload, Place, bare_of, prepared};
 
 /// How late the server may learn that a client has dropped its connection: behind some stalls.
@@ -61,6 +61,7 @@ pub(crate) struct Ledger {
     pub(crate) lives: Vec<Life>,
     pub(crate) entries: BTreeMap<String, Entry>,
     pub(crate) relations: Vec<Vec<Relation>>,
+    homes: usize,
     /// Entries before this number were judged.
     judged: usize,
     /// Frames before this one were judged.
@@ -70,7 +71,7 @@ pub(crate) struct Ledger {
 impl Ledger {
     pub(crate) fn new(plan: &Plan) -> Self {
         let relations = plan.relations.clone();
-        Self { lives: Vec::new(), entries: BTreeMap::new(), relations, judged: 0, seen: 0 }
+        Self { lives: Vec::new(), entries: BTreeMap::new(), relations, homes: plan.homes, judged: 0, seen: 0 }
     }
 
     pub(crate) fn begin(&mut self) {
@@ -179,7 +180,7 @@ impl Ledger {
             client.end.as_ref().is_some_and(|(end, at)| *at + STALLED >= entry.at && may_lose(end))
         };
         let may_be_lost = stage.clients.iter().any(|c| Some(c.login.account) == account && is_gone(c))
-            || (!is_here && (HOMES > 1 || is_request));
+            || (!is_here && (self.homes > 1 || is_request));
         let ends = if is_request {
             outcome.answers + outcome.bounces.len()
         } else {

@@ -90,7 +90,7 @@ impl Reference {
         }
         for target in directed {
             if !(was_available && self.is_told(me.account, &target)) {
-                wants.extend(self.to_address(&copy, &target, &target));
+                wants.extend(self.addressed(&copy, &target, &target));
             }
         }
         if was_available && is_said {
@@ -131,12 +131,12 @@ impl Reference {
             Place::Malformed => Self::bounce(session, stanza, "modify", "jid-malformed"),
             Place::Remote => Self::bounce(session, stanza, "cancel", "remote-server-not-found"),
             Place::Server { .. } => Vec::new(),
-            Place::Account { .. } => self.to_address(&Self::stamped(session, stanza), &target, to),
+            Place::Account { .. } => self.addressed(&Self::stamped(session, stanza), &target, to),
         }
     }
 
     /// A copy for a full address, or for all available resources of a bare one.
-    fn to_address(&mut self, copy: &Want, target: &str, to: &str) -> Wants {
+    fn addressed(&mut self, copy: &Want, target: &str, to: &str) -> Wants {
         if copy.attr("type") == "unavailable"
             && let Some(account) = self.account(bare_of(target))
         {

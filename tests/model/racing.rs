@@ -43,7 +43,10 @@ impl Racing {
         let plan = dice.plan(ACCOUNTS);
         let hostile = dice.percent(30);
         let faults = if hostile { Faults::hostile() } else { Faults::rough() };
-        let trace = vec![format!("{:?} {:?}, hostile: {hostile}", plan.conflict, plan.relations)];
+        let trace = vec![format!(
+            "{} homes, {:?} {:?}, hostile: {hostile}",
+            plan.homes, plan.conflict, plan.relations
+        )];
         let (reference, ledger) = (Reference::new(&plan), Ledger::new(&plan));
         Self { rig: Rig::new(&plan, faults, seed), dice, reference, ledger, plan, hostile, trace }
     }

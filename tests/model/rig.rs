@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use xmpp_bench::engine::Intent;
 use xmpp_bench::router::Subscription;
+use xmpp_bench::router::mailbox::MailboxLimits;
 use xmpp_bench::server::{AccountSpec, ConflictPolicy, ServerConfig, ServerWorld};
 use xmpp_bench::sim::{Digest, Faults, Sim};
 use xmpp_bench::stanza::Jid;
@@ -20,8 +21,8 @@ use super::actor::{Command, Login, Stage};
 pub(crate) const DOMAIN: &str = "model.test";
 /// The password of every account.
 pub(crate) const PASSWORD: &str = "pw";
-/// Reactors of the server. With more than one, an answer from another home may find its asker's stream closed.
-pub(crate) const HOMES: usize = 1;
+/// Lanes between homes that a few stanzas fill.
+const NARROW: MailboxLimits = MailboxLimits { lane_bytes_max: 4_096, batch_bytes_max: 1_024 };
 
 const SECRET: [u8; 32] = [3; 32];
 
@@ -52,6 +53,8 @@ pub(crate) enum Conflict {
 /// A server to be set up.
 #[derive(Debug)]
 pub(crate) struct Plan {
+    /// Homes of the server. With more than one, an answer from another home may find its asker's stream closed.
+    pub(crate) homes: usize,
     pub(crate) conflict: Conflict,
     /// `relations[a][b]`: what the roster of account `a` says of account `b`.
     pub(crate) relations: Vec<Vec<Relation>>,
@@ -69,7 +72,7 @@ pub(crate) struct Rig {
 
 impl Rig {
     pub(crate) fn new(plan: &Plan, faults: Faults, seed: u64) -> Self {
-        let mut server = ServerWorld::new(ServerConfig {
+        let config = ServerConfig {
             domain: DOMAIN.into(),
             mechanisms: vec![Mechanism::Plain],
             process_secret: SECRET,
@@ -78,9 +81,10 @@ impl Rig {
                 Conflict::AssignOther => ConflictPolicy::AssignOther,
                 Conflict::Refuse => ConflictPolicy::Refuse,
             },
-        });
-        server.provision(accounts(plan)).expect("the names are good");
-        Self { sim: Sim::new(server, Stage::default(), faults, seed) }
+        };
+        let mut servers = ServerWorld::homes(config, plan.homes);
+        ServerWorld::provision_homes(&mut servers, accounts(plan)).expect("the names are good");
+        Self { sim: Sim::with_homes(servers, Stage::default(), faults, NARROW, seed) }
     }
 
     pub(crate) fn now(&self) -> Nanos {
@@ -138,7 +142,7 @@ impl Rig {
 
     /// Resources that the server thinks are bound.
     pub(crate) fn session_count(&self) -> usize {
-        self.sim.server.world().session_count()
+        self.sim.servers().map(|hub| hub.world().session_count()).sum()
     }
 }
 
