@@ -328,23 +328,25 @@ impl Ledger {
         })
     }
 
-    /// By full address: the id of the last presence that `me` got, `None` if it was unavailable. It forgets when it goes.
+    /// By full address: the id of the last presence that `me` got, `None` if it was unavailable. It forgets when it goes,
+    /// and listens to nobody until it is back: answers to its last question may still be under way.
     fn known_presence<'a>(&self, stage: &'a Stage, me: usize) -> BTreeMap<&'a str, Option<&'a str>> {
         let own = stage.clients[me].jid();
         let mut known = BTreeMap::new();
+        let mut listens = false;
         for got in stage.got.iter().filter(|g| g.client == me && g.name == "presence") {
             let Some(from) = got.attr("from").filter(|from| from.contains('/')) else { continue };
-            match (got.attr("type"), got.attr("id")) {
-                (Some("unavailable"), id) => {
-                    known.insert(from, None);
-                    let is_said = self.lives[me].said.iter().any(|s| Some(s.id.as_str()) == id);
-                    if Some(from) == own && is_said {
-                        known.clear();
-                    }
+            let (got_type, id) = (got.attr("type"), got.attr("id"));
+            let is_said = self.lives[me].said.iter().any(|s| Some(s.id.as_str()) == id);
+            if Some(from) == own && is_said {
+                listens = got_type.is_none();
+                if !listens {
+                    known.clear();
                 }
-                (None, Some(id)) => {
-                    known.insert(from, Some(id));
-                }
+            }
+            match (got_type, id) {
+                (Some("unavailable"), _) if listens => drop(known.insert(from, None)),
+                (None, Some(id)) if listens => drop(known.insert(from, Some(id))),
                 // Answers to probes of a resource say no more than that it is there.
                 _ => {}
             }

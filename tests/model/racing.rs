@@ -95,6 +95,11 @@ impl Racing {
                 return Err(format!("client {index} in {phase:?} ended {end:?} after {closing:?}"));
             }
         }
+            for g in &stage.got {
+                println!("{:?} {} {}", g.at, g.client, g.raw);
+            }
+            println!("--");
+        }
         self.ledger.judge(stage, &self.plan)
     }
 

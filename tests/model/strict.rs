@@ -165,11 +165,9 @@ impl Strict {
             } else {
                 self.dice.presence(client, &self.reference)
             };
-            // What other homes answer to one of these, the next one would race with.
-            let asks = |s: &Outgoing| {
-                s.name == "presence" && (s.attr("to").is_none() || s.attr("type") == Some("probe"))
-            };
-            if self.homes == 1 || !asks(&stanza) || !burst.iter().any(asks) {
+            // What other homes answer to presence, the next presence would race with.
+            let is_presence = |s: &Outgoing| s.name == "presence";
+            if self.homes == 1 || !is_presence(&stanza) || !burst.iter().any(is_presence) {
                 burst.push(stanza);
             }
         }
