@@ -95,11 +95,6 @@ impl Racing {
                 return Err(format!("client {index} in {phase:?} ended {end:?} after {closing:?}"));
             }
         }
-            for g in &stage.got {
-                println!("{:?} {} {}", g.at, g.client, g.raw);
-            }
-            println!("--");
-        }
         self.ledger.judge(stage, &self.plan)
     }
 

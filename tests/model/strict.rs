@@ -58,7 +58,9 @@ impl Strict {
         let plan: Plan = dice.plan(accounts);
         let faults = Faults {
             delay: (Duration::from_micros(20), Duration::from_millis(5)),
+            piece_bytes: (1, 1_200),
             stalls_per_million: 0,
+            window_bytes: 16_384,
             ..Faults::rough()
         };
         let homes = plan.homes;
