@@ -74,6 +74,7 @@ fn the_same_seed_gives_the_same_run() {
 }
 
 /// Fails with everything that is needed to find and repeat it.
+#[expect(clippy::print_stdout, reason = "the trace of the one seed that was asked for")]
 fn succeed(name: &str, run: Run, seed: u64) -> (Vec<String>, Digest) {
     let (trace, outcome) = run(seed);
     let is_one = std::env::var("XB_SEED").is_ok();

@@ -27,7 +27,7 @@ pub(crate) fn outcomes(ledger: &Ledger, stage: &Stage) -> Result<BTreeMap<String
         let fail = |why: &str| format!("client {}: {why}: {}", got.client, got.raw);
         let me = stage.clients[got.client].jid().expect("only bound clients record");
         // A chat message may have been for another resource.
-        if !got.attr("to").is_some_and(|to| bare_of(&prepared(to)) == bare_of(me)) {
+        if got.attr("to").is_none_or(|to| bare_of(&prepared(to)) != bare_of(me)) {
             return Err(fail("an address that is not its own"));
         }
         let entry = got.attr("id").and_then(|id| ledger.entries.get(id));
@@ -46,13 +46,10 @@ pub(crate) fn outcomes(ledger: &Ledger, stage: &Stage) -> Result<BTreeMap<String
         }
         let is_to_many = entry.stanza.name == "presence" || entry.stanza.attr("type") == Some("headline");
         let copies = outcome.copies.iter().filter(|c| **c == got.client).count();
-        let is_request = entry.stanza.name == "iq";
-        let ends =
-            outcome.bounces.len() + outcome.answers + if is_request { 0 } else { outcome.copies.len() };
-        if copies > 1
-            || outcome.copies.len() + outcome.bounces.len() > 1 && !is_to_many
-            || ends > 1 && !is_to_many
-        {
+        // A request is delivered, and then its answer comes.
+        let delivered = if entry.stanza.name == "iq" { 0 } else { outcome.copies.len() };
+        let ends = outcome.bounces.len() + outcome.answers + delivered;
+        if copies > 1 || (!is_to_many && (ends > 1 || outcome.copies.len() > 1)) {
             return Err(fail("a second time"));
         }
     }
