@@ -86,6 +86,12 @@ impl Racing {
                     closing == Some(Closing::Tag) || matches!(client.phase, Phase::Refused(_))
                 }
                 (Some((End::Tag(Some(error)), _)), Some(Closing::Garbage(must))) if error == must => true,
+                // It had begun a stanza, and then answered a request.
+                (Some((End::Tag(Some(error)), _)), Some(Closing::Lost | Closing::Eof))
+                    if error == "not-well-formed" =>
+                {
+                    true
+                }
                 (Some((End::Tag(Some(error)), _)), _) => {
                     error == "conflict" && self.ledger.has_rival(stage, index)
                 }
@@ -200,7 +206,9 @@ impl Racing {
                 self.rig.run(Duration::ZERO);
                 // With a full window the end would come before what is written.
                 if !self.rig.half_close(client) {
-                    return self.close(client, Closing::Lost);
+                    self.rig.cut(client);
+                    self.ledger.lives[client].closing = Some(Closing::Lost);
+                    return;
                 }
             }
             Closing::Lost => {
