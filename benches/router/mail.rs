@@ -5,10 +5,11 @@
 use std::io;
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use criterion::{Criterion, Throughput};
 use mio::{Events, Poll, Token, Waker};
+use xmpp_bench::reactor::Clock;
 use xmpp_bench::router::HomeId;
 use xmpp_bench::router::mailbox::{Class, Mailbox, MailboxLimits, Sent, Wake, Weigh, fleet};
 
@@ -103,12 +104,12 @@ fn bare_wakes(rounds: u64) -> Duration {
                 to_here.wake();
             }
         });
-        let begin = Instant::now();
+        let begin = Clock.now();
         for _ in 0..rounds {
             to_there.wake();
             here.sleep();
         }
-        begin.elapsed()
+        Duration::from_nanos(Clock.now().since(begin))
     })
 }
 
@@ -119,13 +120,13 @@ fn letters_with_wakes(rounds: u64) -> Duration {
     b.set_waker(Arc::clone(&there.bell) as Arc<dyn Wake>);
     thread::scope(|scope| {
         scope.spawn(move || echo(b, there, rounds));
-        let begin = Instant::now();
+        let begin = Clock.now();
         for _ in 0..rounds {
             let _ = a.send(HomeId::new(1), Class::Request, Letter([1; 24]));
             a.flush();
             await_letters(&mut a, &mut here, 1);
         }
-        begin.elapsed()
+        Duration::from_nanos(Clock.now().since(begin))
     })
 }
 
