@@ -48,9 +48,18 @@ fn homes_of(seed: u64) -> usize {
     usize::try_from(seed % 4).expect("below four") + 1
 }
 
-/// Runs the scenario over a network with these habits; what was measured, and the digest of every byte.
+/// Runs the scenario over a network with these habits; what was measured, the digest of every byte, and how many sessions
+/// are left.
 fn run(homes: usize, faults: Faults, seed: u64) -> (Summary, Digest, u64) {
-    let scenario = Arc::new(Scenario::parse(SCENARIO).expect("the scenario is right"));
+    let mut sim = simulation(SCENARIO, homes, faults, seed);
+    assert!(sim.run(Duration::from_secs(600)), "seed {seed}: the run does not end");
+    let (digest, left) = (sim.digest(), sim.servers().map(|hub| hub.world().session_count()).sum::<usize>());
+    let sessions = u64::try_from(left).expect("few");
+    (sim.clients.into_world().into_summary(), digest, sessions)
+}
+
+fn simulation(text: &str, homes: usize, faults: Faults, seed: u64) -> Sim<ServerWorld, LoadWorld> {
+    let scenario = Arc::new(Scenario::parse(text).expect("the scenario is right"));
     let secret = [3; 32];
     let config = ServerConfig {
         domain: "bench.local".into(),
@@ -79,11 +88,7 @@ fn run(homes: usize, faults: Faults, seed: u64) -> (Summary, Digest, u64) {
         run: "sim".into(),
         monitor: Arc::new(Monitor::default()),
     });
-    let mut sim = Sim::<ServerWorld, LoadWorld>::with_homes(servers, clients, faults, NARROW, seed);
-    assert!(sim.run(Duration::from_secs(600)), "seed {seed}: the run does not end");
-    let (digest, left) = (sim.digest(), sim.servers().map(|hub| hub.world().session_count()).sum::<usize>());
-    let sessions = u64::try_from(left).expect("few");
-    (sim.clients.into_world().into_summary(), digest, sessions)
+    Sim::with_homes(servers, clients, faults, NARROW, seed)
 }
 
 /// (done, lost, duplicated, reordered, missing, unexpected) of an action in the steady phase.
@@ -113,6 +118,22 @@ fn several_homes_lose_nothing_either() {
         assert_eq!(counts(&summary, "presence"), [100, 0, 0, 0, 0, 0], "{homes} homes");
         assert_eq!(counts(&summary, "ping"), [50, 0, 0, 0, 0, 0], "{homes} homes");
         assert_eq!(sessions, 0, "{homes} homes");
+    }
+}
+
+/// Far more than the lanes between homes hold: connections are parked, and all of it arrives, once and in order.
+#[test]
+fn a_flood_through_narrow_lanes_waits_and_arrives() {
+    let flood = SCENARIO.replace("40/s", "4000/s").replace("\"10s\"", "\"2s\"");
+    for homes in [2, 3] {
+        let faults = Faults { turn: Duration::from_millis(20), ..Faults::none() };
+        let mut sim = simulation(&flood, homes, faults, 1);
+        assert!(sim.run(Duration::from_secs(600)), "{homes} homes: the flood does not end");
+        let parked: u64 = sim.servers().map(|hub| hub.counters().parked).sum();
+        assert!(parked > 100, "{homes} homes: {parked}; the lanes were never full");
+        let summary = sim.clients.into_world().into_summary();
+        assert_eq!(counts(&summary, "chat"), [8_000, 0, 0, 0, 0, 0], "{homes} homes");
+        assert_eq!(counts(&summary, "presence"), [20, 0, 0, 0, 0, 0], "{homes} homes");
     }
 }
 
