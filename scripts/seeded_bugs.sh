@@ -36,7 +36,7 @@ PYTHON
 }
 
 run_model() {
-    (cd "$tree" && timeout 900 cargo test --locked --quiet --test model -- --skip each_bug >"$log" 2>&1)
+    (cd "$tree" && timeout 300 cargo test --locked --quiet --test model -- --skip each_bug >"$log" 2>&1)
 }
 
 is_wanted() {
