@@ -237,8 +237,10 @@ fn accounts_of_all_homes_reach_each_other() {
 /// Passwords that are only kept salted are checked by the workers, after the move.
 #[test]
 fn passwords_are_checked_by_workers() {
+    /// Fewer than `RESOURCES_PER_ACCOUNT_MAX`.
+    const CLIENTS: usize = 12;
     let server = Server::start();
-    let mut clients: Vec<Client> = (0..20).map(|_| server.connect()).collect();
+    let mut clients: Vec<Client> = (0..CLIENTS).map(|_| server.connect()).collect();
     for client in &mut clients {
         client.send(&login(USERS, "salted").replace("<resource>salted</resource>", ""));
     }
@@ -251,7 +253,7 @@ fn passwords_are_checked_by_workers() {
     }
     drop(clients);
     let homes = server.stop();
-    assert_eq!(homes.iter().map(|(_, report)| report.counters.jobs).sum::<u64>(), 20);
+    assert_eq!(homes.iter().map(|(_, report)| report.counters.jobs).sum::<u64>(), CLIENTS as u64);
 }
 
 /// Two servers on one port would share the connections in silence.
