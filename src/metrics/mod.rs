@@ -8,6 +8,7 @@ pub mod health;
 mod judge;
 mod record;
 mod recorder;
+mod seconds;
 mod slo;
 mod summary;
 mod verdict;

@@ -5,10 +5,11 @@
 use std::collections::BTreeMap;
 
 use super::Recorder;
-use super::summary::{ActionSummary, Counts, LoginSummary, PhaseSummary, Second};
+use super::seconds::Seconds;
+use super::summary::{ActionSummary, Counts, LoginSummary, PhaseSummary};
 use crate::time::Nanos;
 
-const SECOND_NS: u64 = 1_000_000_000;
+pub(super) const SECOND_NS: u64 = 1_000_000_000;
 
 /// One operation's times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +27,6 @@ pub struct ActionRecord {
     rate: f64,
     /// The action has an audience: `complete` is the last required recipient, not an answer.
     fan_out: bool,
-    begin: Nanos,
     /// Counts, for the caller to add to.
     pub counts: Counts,
     complete: Recorder,
@@ -35,17 +35,21 @@ pub struct ActionRecord {
     service: Recorder,
     send_lag: Recorder,
     receive_lag: Recorder,
-    seconds: Vec<Second>,
-    /// Responses that ended in second `second_at`.
-    second: Recorder,
-    second_at: usize,
+    seconds: Seconds,
 }
 
 impl ActionRecord {
     /// An action named `name` at `rate` per second, in a phase that begins at `begin`.
     #[must_use]
     pub fn new(name: &'static str, rate: f64, fan_out: bool, begin: Nanos) -> Self {
-        Self { name, rate, fan_out, begin, ..Self::default() }
+        Self { name, rate, fan_out, seconds: Seconds::new(begin), ..Self::default() }
+    }
+
+    /// The same for one of several reactors that will be [`PhaseRecord::join`]ed.
+    #[must_use]
+    pub fn for_joining(mut self) -> Self {
+        self.seconds = self.seconds.for_joining();
+        self
     }
 
     /// Its name.
@@ -63,7 +67,7 @@ impl ActionRecord {
     /// A start was due.
     pub fn intended(&mut self, at: Nanos) {
         self.counts.intended += 1;
-        self.second_mut(at).intended += 1;
+        self.seconds.at(at).intended += 1;
     }
 
     /// The kernel took an operation's last byte at `now`.
@@ -95,9 +99,7 @@ impl ActionRecord {
         if let Some(sent) = times.sent {
             self.service.record(now.since(sent));
         }
-        self.roll_to(now);
-        self.second.record(response);
-        self.second_mut(now).done += 1;
+        self.seconds.done(now, response);
     }
 
     /// An operation had not ended when its drain was over.
@@ -116,38 +118,6 @@ impl ActionRecord {
         if is_first {
             self.first.record_timed_out(now.since(intended));
         }
-    }
-
-    fn index(&self, at: Nanos) -> usize {
-        usize::try_from(at.since(self.begin) / SECOND_NS).expect("a phase is shorter than 2^32 s")
-    }
-
-    fn second_mut(&mut self, at: Nanos) -> &mut Second {
-        let index = self.index(at);
-        while self.seconds.len() <= index {
-            let at = u32::try_from(self.seconds.len()).expect("a phase is shorter than 2^32 s");
-            self.seconds.push(Second { at, ..Second::default() });
-        }
-        &mut self.seconds[index]
-    }
-
-    /// Goes on to the second of `now`; time never runs backwards.
-    fn roll_to(&mut self, now: Nanos) {
-        let index = self.index(now);
-        if index > self.second_at {
-            self.close_second();
-            self.second_at = index;
-        }
-    }
-
-    /// Sums up the second that was recorded.
-    fn close_second(&mut self) {
-        if let Some(second) = self.seconds.get_mut(self.second_at) {
-            second.p50_ns = self.second.printable(0.5).map(|q| q.ns);
-            second.p99_ns = self.second.printable(0.99).map(|q| q.ns);
-            second.max_ns = self.second.printable(1.0).map(|q| q.ns);
-        }
-        self.second.clear();
     }
 
     /// Latency series by name.
@@ -210,8 +180,13 @@ impl ActionRecord {
         }
     }
 
+    /// Adds what the same action did in the same phase on another reactor.
+    fn join(&mut self, other: Self) {
+        self.merge(&other);
+        self.seconds.join(other.seconds);
+    }
+
     fn summary(&mut self, elapsed_ns: u64) -> ActionSummary {
-        self.close_second();
         let latencies: BTreeMap<String, _> = self
             .series()
             .into_iter()
@@ -229,7 +204,7 @@ impl ActionRecord {
             achieved_ratio: self.achieved_ratio(),
             counts: self.counts,
             latencies,
-            seconds: self.seconds.clone(),
+            seconds: self.seconds.summary(),
         }
     }
 }
@@ -254,6 +229,20 @@ pub struct PhaseRecord {
 }
 
 impl PhaseRecord {
+    /// Adds what another reactor did in the same phase.
+    ///
+    /// # Panics
+    /// When it is another phase.
+    pub fn join(&mut self, other: Self) {
+        assert!(
+            self.name == other.name && self.begin == other.begin && self.actions.len() == other.actions.len(),
+            "reactors go through the same phases at the same times"
+        );
+        for (own, theirs) in self.actions.iter_mut().zip(other.actions) {
+            own.join(theirs);
+        }
+    }
+
     pub(super) fn summary(&mut self, now: Nanos) -> PhaseSummary {
         let end = self.end.unwrap_or(now);
         let elapsed_ns = end.since(self.begin);
@@ -323,6 +312,25 @@ impl LoginRecord {
         self.bind.record(times.bound.since(times.authenticated));
         self.join.record(times.ready.since(times.bound));
         self.total.record(times.ready.since(times.intended));
+    }
+
+    /// Adds another reactor's logins.
+    pub fn merge(&mut self, other: &Self) {
+        self.asked += other.asked;
+        self.ready += other.ready;
+        self.failed += other.failed;
+        self.first = [self.first, other.first].into_iter().flatten().min();
+        self.last = self.last.max(other.last);
+        for (own, theirs) in [
+            (&mut self.tcp, &other.tcp),
+            (&mut self.sasl, &other.sasl),
+            (&mut self.bind, &other.bind),
+            (&mut self.join, &other.join),
+            (&mut self.total, &other.total),
+            (&mut self.send_lag, &other.send_lag),
+        ] {
+            own.merge(theirs);
+        }
     }
 
     fn series(&self) -> [(&'static str, &Recorder); 6] {

@@ -15,6 +15,8 @@ const LOW_NS: u64 = 1_000;
 /// Largest value inside the histogram; what is above is counted as overflow.
 const HIGH_NS: u64 = 60_000_000_000;
 const DIGITS: u8 = 3;
+/// Width of the narrowest bucket: the largest power of two up to [`LOW_NS`].
+const STEP_NS: u64 = 512;
 
 /// A histogram of nanoseconds: 3 significant digits, 1 µs to 60 s, about 150 KB once it holds a sample.
 #[derive(Debug, Clone, Default)]
@@ -38,13 +40,16 @@ pub struct Quantile {
 impl Recorder {
     /// Takes a sample.
     pub fn record(&mut self, ns: u64) {
-        let histogram = self.histogram.get_or_insert_with(|| {
-            let bounds = Histogram::new_with_bounds(LOW_NS, HIGH_NS, DIGITS);
-            Box::new(bounds.expect("the bounds are those of this module"))
-        });
-        if ns > HIGH_NS || histogram.record(ns).is_err() {
+        if ns > HIGH_NS || self.histogram_mut().record(ns).is_err() {
             self.overflow += 1;
         }
+    }
+
+    fn histogram_mut(&mut self) -> &mut Histogram<u64> {
+        self.histogram.get_or_insert_with(|| {
+            let bounds = Histogram::new_with_bounds(LOW_NS, HIGH_NS, DIGITS);
+            Box::new(bounds.expect("the bounds are those of this module"))
+        })
     }
 
     /// Takes a sample that had not ended after `ns`.
@@ -69,6 +74,32 @@ impl Recorder {
         }
         self.overflow += other.overflow;
         self.timed_out += other.timed_out;
+    }
+
+    /// What it holds in little room: each bucket that is not empty as (its highest value in units of [`STEP_NS`], samples),
+    /// ascending. What is above the histogram has a value above it, too; what timed out is not told apart.
+    pub(super) fn to_sparse(&self) -> Vec<(u32, u32)> {
+        let narrow = |wide: u64| u32::try_from(wide).unwrap_or(u32::MAX);
+        let buckets = self.histogram.iter().flat_map(|h| h.iter_recorded());
+        let mut sparse: Vec<_> = buckets
+            .map(|b| (narrow(b.value_iterated_to() / STEP_NS), narrow(b.count_since_last_iteration())))
+            .collect();
+        if self.overflow > 0 {
+            sparse.push((u32::MAX, narrow(self.overflow)));
+        }
+        sparse
+    }
+
+    /// Adds what [`Self::to_sparse`] gave.
+    pub(super) fn add_sparse(&mut self, sparse: &[(u32, u32)]) {
+        for (value, count) in sparse {
+            let count = u64::from(*count);
+            let inside = *value != u32::MAX
+                && self.histogram_mut().record_n(u64::from(*value) * STEP_NS, count).is_ok();
+            if !inside {
+                self.overflow += count;
+            }
+        }
     }
 
     /// Forgets all samples and keeps the memory.
@@ -174,6 +205,25 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    proptest! {
+        #[test]
+        fn sparse_loses_nothing(samples in proptest::collection::vec(0u64..70_000_000_000, 0..200)) {
+            let (mut whole, mut parts) = (Recorder::default(), Recorder::default());
+            for half in samples.chunks(samples.len() / 2 + 1) {
+                let mut part = Recorder::default();
+                half.iter().for_each(|ns| {
+                    whole.record(*ns);
+                    part.record(*ns);
+                });
+                parts.add_sparse(&part.to_sparse());
+            }
+            prop_assert_eq!(parts.count(), whole.count());
+            for quantile in [0.0, 0.01, 0.3, 0.5, 0.77, 0.9, 0.99, 1.0] {
+                prop_assert_eq!(parts.quantile(quantile), whole.quantile(quantile));
+            }
+        }
+    }
 
     #[test]
     fn nothing_is_printed_from_too_few() {
