@@ -121,7 +121,7 @@ pub const SUBSCRIBE_REQUESTS_PER_ACCOUNT_MAX: usize = 256;
 /// Targets of directed presence that one session is remembered for (RFC 6121 §4.6.1).
 pub const DIRECTED_PRESENCE_PER_SESSION_MAX: usize = 1_000;
 
-/// Users of one scenario: one connection each, on one reactor.
+/// Users of one scenario: one connection each.
 pub const USERS_MAX: u32 = 4_000_000;
 /// Phases of one scenario: each keeps its histograms to the end.
 pub const PHASES_MAX: usize = 64;
@@ -141,6 +141,8 @@ pub const OPERATIONS_REMEMBERED_MAX: usize = 1_048_576;
 pub const PAIRS_REMEMBERED_MAX: usize = 1_048_576;
 /// Operations and logins started in one go before sockets are served again.
 pub const STARTS_PER_DEADLINE_MAX: u32 = 1_024;
+/// How far ahead a run on several reactors sets a step's beginning: long enough for a letter to a busy reactor.
+pub const STEP_LEAD: Duration = Duration::from_millis(20);
 /// How long a synthetic client waits for the server's close tag (RFC 6120 §4.4).
 pub const LOGOUT_ANSWER_MAX: Duration = Duration::from_secs(5);
 /// How long all logouts of a run may take; then the sockets are closed as they are.

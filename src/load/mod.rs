@@ -8,21 +8,26 @@ mod audience;
 mod graph;
 mod ids;
 mod journal;
+mod mail;
 mod monitor;
+mod outcome;
 mod random;
 mod register;
 pub mod scenario;
 mod schedule;
+mod share;
 mod stage;
 mod stanzas;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod together;
 mod user;
 mod users;
 mod world;
 
 pub use graph::contacts;
+pub use mail::Mail;
 pub use monitor::{ActionProgress, Monitor, Snapshot};
 pub use scenario::{Scenario, ScenarioError};
 pub use user::{Task, VirtualUser};

@@ -46,21 +46,81 @@ pub struct Snapshot {
     pub first_error: Option<String>,
 }
 
-/// A [`Snapshot`] that two threads share.
+/// A [`Snapshot`] for a reader on another thread, from each reactor of a run.
 #[derive(Debug, Default)]
 pub struct Monitor {
-    snapshot: Mutex<Snapshot>,
+    snapshots: Mutex<Vec<Snapshot>>,
 }
 
 impl Monitor {
-    /// The latest snapshot.
+    /// The latest snapshot: the sum of what the reactors last wrote. Percentiles are those of the reactor that has the
+    /// highest; the result has the true ones.
     #[must_use]
     pub fn read(&self) -> Snapshot {
-        self.snapshot.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let snapshots = self.snapshots.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((first, others)) = snapshots.split_first() else { return Snapshot::default() };
+        let mut sum = first.clone();
+        others.iter().for_each(|other| sum.add(other));
+        sum
     }
 
-    /// Replaces it.
-    pub(super) fn write(&self, snapshot: Snapshot) {
-        *self.snapshot.lock().unwrap_or_else(PoisonError::into_inner) = snapshot;
+    /// Replaces that of one reactor; the first one's phase is the run's.
+    pub(super) fn write(&self, reactor: u32, snapshot: Snapshot) {
+        let mut snapshots = self.snapshots.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = reactor as usize;
+        if snapshots.len() <= place {
+            snapshots.resize_with(place + 1, Snapshot::default);
+        }
+        snapshots[place] = snapshot;
+    }
+}
+
+impl Snapshot {
+    /// Adds another reactor's numbers. Those of an earlier phase say nothing about this one.
+    fn add(&mut self, other: &Self) {
+        self.users_ready += other.users_ready;
+        self.users_target += other.users_target;
+        self.lost += other.lost;
+        self.timed_out += other.timed_out;
+        self.login_failures += other.login_failures;
+        self.first_error = self.first_error.take().or_else(|| other.first_error.clone());
+        if other.phase == self.phase {
+            for (own, theirs) in self.actions.iter_mut().zip(&other.actions) {
+                own.intended += theirs.intended;
+                own.sent += theirs.sent;
+                own.done += theirs.done;
+                own.p50_ns = own.p50_ns.max(theirs.p50_ns);
+                own.p99_ns = own.p99_ns.max(theirs.p99_ns);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reactors_are_added_up() {
+        let monitor = Monitor::default();
+        assert_eq!(monitor.read(), Snapshot::default());
+        let snapshot = |phase: &str, done, p99_ns| Snapshot {
+            phase: phase.to_owned(),
+            users_ready: 5,
+            users_target: 6,
+            actions: vec![ActionProgress { done, p99_ns, ..ActionProgress::default() }],
+            lost: 1,
+            ..Snapshot::default()
+        };
+        monitor.write(2, snapshot("steady", 3, Some(9)));
+        monitor.write(0, snapshot("steady", 4, None));
+        let read = monitor.read();
+        assert_eq!(
+            (read.phase.as_str(), read.users_ready, read.users_target, read.lost),
+            ("steady", 10, 12, 2)
+        );
+        assert_eq!((read.actions[0].done, read.actions[0].p99_ns), (7, Some(9)));
+        monitor.write(0, snapshot("next", 1, None));
+        assert_eq!(monitor.read().actions[0].done, 1, "the other one is still in the phase before");
     }
 }

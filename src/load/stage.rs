@@ -1,15 +1,18 @@
 //! What a run does when: register, log in, one phase after the other with its drain, log out.
 //!
 //! Starts come from [`super::schedule`] and are pure functions of the seed; a late call of [`LoadWorld::advance`]
-//! starts late what was due and moves nothing.
+//! starts late what was due and moves nothing. Every share of a run goes through the whole schedule and starts what its
+//! own users begin; when a stage begins and ends for all is [`super::together`]'s concern.
 
 use std::time::Duration;
 
 use super::audience::Audience;
 use super::journal::Kind;
+use super::mail::Errand;
 use super::random::{Purpose, Random};
-use super::scenario::{Action, Arrival, Create, Phase, PhaseKind, Recipients};
+use super::scenario::{Action, Arrival, Phase, PhaseKind, Recipients};
 use super::schedule::Schedule;
+use super::share::Share;
 use super::world::LoadWorld;
 use super::{ActionProgress, Snapshot, Task, VirtualUser};
 use crate::engine::Effects;
@@ -33,19 +36,12 @@ pub(super) enum Stage {
     Load { end: Nanos, actions: Vec<Running> },
     /// Operations are waited for.
     Drain { until: Nanos },
+    /// Nothing is left to do here before the next step.
+    Waiting,
     /// Users log out.
     Logout { until: Nanos },
     /// Nothing more will happen.
     Over,
-}
-
-/// What users are sent for before the first phase.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Errand {
-    /// To make their accounts.
-    Register,
-    /// To log in once: the salted passwords are then known.
-    Rehearse,
 }
 
 /// When users arrive.
@@ -66,17 +62,53 @@ pub(super) struct Running {
     record: u16,
     schedule: Schedule,
     choice: Random,
-    /// Operations begun.
+    /// Operations looked at, those of other shares included.
     k: u64,
+    /// The next one that this share begins.
+    next: Option<Start>,
+}
+
+/// An operation that is to be begun.
+#[derive(Debug, Clone, Copy)]
+struct Start {
+    /// Which one of its action it is, from 0.
+    k: u64,
+    intended: Nanos,
+    /// Who begins it if it is ready.
+    user: u32,
+    /// Decides who gets it.
+    lot: u32,
+}
+
+impl Running {
+    /// Looks ahead to the next operation that one of `share`'s users begins. As many lots are drawn for every operation:
+    /// who happens to be away does not shift what follows, and neither does who plays whom.
+    fn look_ahead(&mut self, share: Share, users: u32) {
+        self.next = None;
+        while let Some(intended) = self.schedule.take_due(Nanos::MAX) {
+            let k = self.k;
+            self.k += 1;
+            let (user, lot) = (self.choice.below(users), self.choice.below(u32::MAX));
+            if share.has(user) {
+                self.next = Some(Start { k, intended, user, lot });
+                return;
+            }
+        }
+    }
+
+    fn next_at(&self) -> Option<Nanos> {
+        self.next.map(|start| start.intended)
+    }
 }
 
 impl LoadWorld {
     /// When [`Self::advance`] has something to do.
     pub(super) fn stage_deadline(&self) -> Option<Nanos> {
         match &self.stage {
-            Stage::Begin => Some(Nanos::ZERO),
+            Stage::Begin if self.share.conducts() => Some(Nanos::ZERO),
+            Stage::Begin | Stage::Waiting => Some(Nanos::MAX),
             Stage::Prepare { next, last, active, .. } => {
-                let can_start = next < last && *active < ERRANDS_AT_ONCE_MAX;
+                let can_start = next < last && *active < self.errands_at_once();
                 let is_over = next == last && *active == 0;
                 Some(if can_start || is_over { Nanos::ZERO } else { Nanos::MAX })
             }
@@ -90,7 +122,7 @@ impl LoadWorld {
                 Some(arrival.unwrap_or(Nanos::MAX).min(*timeout))
             }
             Stage::Load { end, actions } => {
-                Some(actions.iter().filter_map(|a| a.schedule.next()).min().unwrap_or(*end))
+                Some(actions.iter().filter_map(Running::next_at).min().unwrap_or(*end))
             }
             Stage::Drain { .. } if self.journal.open() == 0 => Some(Nanos::ZERO),
             Stage::Drain { until } | Stage::Logout { until } => Some(*until),
@@ -101,17 +133,14 @@ impl LoadWorld {
     /// Does what is due at `now`.
     pub(super) fn advance(&mut self, now: Nanos, effects: &mut Effects<VirtualUser>) {
         match &self.stage {
-            Stage::Begin => self.begin(now),
+            Stage::Begin if self.share.conducts() => self.begin(now, effects),
             Stage::Prepare { .. } => self.prepare_some(now, effects),
             Stage::Login { .. } => self.log_in_due(now, effects),
             Stage::Load { .. } => self.start_due(now, effects),
             Stage::Drain { until } => {
                 if self.journal.open() == 0 || now >= *until {
                     self.journal.give_up(now, &self.users);
-                    if let Some(phase) = self.journal.phase_mut() {
-                        phase.drained = Some(now);
-                    }
-                    self.begin_next_phase(now, effects);
+                    self.part_done(now, effects);
                 }
             }
             Stage::Logout { until } => {
@@ -119,7 +148,7 @@ impl LoadWorld {
                     self.stage = Stage::Over;
                 }
             }
-            Stage::Over => {}
+            Stage::Begin | Stage::Waiting | Stage::Over => {}
         }
     }
 
@@ -127,35 +156,44 @@ impl LoadWorld {
         self.users.ready_count() == self.users.count()
     }
 
-    fn begin(&mut self, now: Nanos) {
-        self.tally.begin = now;
-        match self.plan.scenario.users.create {
-            Create::Register => self.send_on(Errand::Register, self.users.count()),
-            Create::Provision | Create::Existing => self.send_on(Errand::Rehearse, self.rehearsals()),
-        }
+    /// Registrations or first logins of this share that may be under way at one time.
+    const fn errands_at_once(&self) -> u32 {
+        let part = self.share.part_of(ERRANDS_AT_ONCE_MAX);
+        if part == 0 { 1 } else { part }
     }
 
-    fn send_on(&mut self, errand: Errand, last: u32) {
+    /// Sends this share's users on an errand.
+    pub(super) fn send_on(&mut self, errand: Errand) {
+        let last = match errand {
+            Errand::Register => self.users.count(),
+            Errand::Rehearse => self.rehearsals(),
+        };
         self.stage = Stage::Prepare { errand, next: 0, last, active: 0 };
     }
 
     fn prepare_some(&mut self, now: Nanos, effects: &mut Effects<VirtualUser>) {
-        let Stage::Prepare { errand, next, last, active } = &mut self.stage else { return };
-        let (errand, first) = (*errand, *next);
-        *next = first.saturating_add(ERRANDS_AT_ONCE_MAX - *active).min(*last);
-        *active += *next - first;
-        let (behind, is_over) = (*next, *active == 0);
-        for user in first..behind {
+        let at_once = self.errands_at_once();
+        loop {
+            let Stage::Prepare { errand, next, last, active } = &mut self.stage else { return };
+            if *next == *last || *active >= at_once {
+                break;
+            }
+            let (errand, user) = (*errand, *next);
+            *next += 1;
+            if !self.share.has(user) {
+                continue;
+            }
+            *active += 1;
             let handler = match errand {
                 Errand::Register => VirtualUser::registering(user),
                 Errand::Rehearse => VirtualUser::rehearsing(user, self.negotiation(user)),
             };
             self.connect(handler, effects);
         }
-        match errand {
-            Errand::Register if is_over => self.send_on(Errand::Rehearse, self.rehearsals()),
-            Errand::Rehearse if is_over => self.begin_login(now),
-            Errand::Register | Errand::Rehearse => {}
+        if let Stage::Prepare { next, last, active: 0, .. } = &self.stage
+            && next == last
+        {
+            self.part_done(now, effects);
         }
     }
 
@@ -163,7 +201,8 @@ impl LoadWorld {
         self.plan.scenario.phases.get(index)
     }
 
-    fn begin_login(&mut self, now: Nanos) {
+    /// The first phase begins at `now`.
+    pub(super) fn begin_login(&mut self, now: Nanos) {
         let seed = self.plan.scenario.seed;
         let phase = self.phase_spec(0).expect("a scenario has a first phase");
         let PhaseKind::Login(Arrival { rate, shape, timeout }) = phase.kind else {
@@ -178,19 +217,14 @@ impl LoadWorld {
         };
         let record = new_phase(phase, now, timeout, Vec::new());
         self.journal.begin_phase(record);
-        self.stage = Stage::Login { arrivals, next: 0, timeout: now + timeout };
+        // The conductor's clock decides for all.
+        let timeout = if self.share.conducts() { now + timeout } else { Nanos::MAX };
+        self.stage = Stage::Login { arrivals, next: 0, timeout };
     }
 
     fn log_in_due(&mut self, now: Nanos, effects: &mut Effects<VirtualUser>) {
         if self.everybody_is_ready() {
-            if let Some(phase) = self.journal.phase_mut() {
-                (phase.end, phase.drained) = (Some(now), Some(now));
-            }
-            if self.has_other_rosters() {
-                // Presence would go to others than the scenario says: nothing behind this is worth its time.
-                return self.begin_logout(now, effects);
-            }
-            return self.begin_next_phase(now, effects);
+            return self.part_done(now, effects);
         }
         let count = self.users.count();
         for _ in 0..STARTS_PER_DEADLINE_MAX {
@@ -205,6 +239,9 @@ impl LoadWorld {
             let Some(intended) = due.filter(|_| *next < count) else { return };
             let user = *next;
             *next += 1;
+            if !self.share.has(user) {
+                continue;
+            }
             let handler = VirtualUser::logging_in(user, self.negotiation(user), intended, now);
             self.connect(handler, effects);
         }
@@ -221,11 +258,16 @@ impl LoadWorld {
         self.fail(Failure::TargetUnreachable(what), now, effects);
     }
 
-    /// Goes to the phase behind the last one that was begun, or to the end.
-    fn begin_next_phase(&mut self, now: Nanos, effects: &mut Effects<VirtualUser>) {
+    /// Whether the scenario has a phase behind the last one that was begun.
+    pub(super) fn has_next_phase(&self) -> bool {
+        self.phase_spec(self.journal.phases().len()).is_some()
+    }
+
+    /// The phase behind the last one that was begun begins at `now`.
+    pub(super) fn begin_next_phase(&mut self, now: Nanos) {
         let index = self.journal.phases().len();
         let seed = self.plan.scenario.seed;
-        let Some(phase) = self.phase_spec(index) else { return self.begin_logout(now, effects) };
+        let phase = self.phase_spec(index).expect("the conductor has seen that there is one");
         let PhaseKind::Load { duration, .. } = &phase.kind else {
             unreachable!("only the first phase logs in");
         };
@@ -236,16 +278,20 @@ impl LoadWorld {
             // By the action's kind and not its place: another action in the file does not shift this one's numbers.
             let kind = spec.action as u32;
             let starts = Purpose::Starts(phase_number, kind);
-            actions.push(Running {
+            let mut running = Running {
                 action: spec.action,
                 to: spec.to,
                 record,
                 schedule: Schedule::new(now, end, rate, spec.shape, seed, starts),
                 choice: Random::new(seed, Purpose::Choice(phase_number, kind)),
                 k: 0,
-            });
+                next: None,
+            };
+            running.look_ahead(self.share, self.users.count());
+            actions.push(running);
             let fan_out = spec.action == Action::Presence;
-            records.push(ActionRecord::new(spec.action.as_str(), rate.0, fan_out, now));
+            let record = ActionRecord::new(spec.action.as_str(), rate.0, fan_out, now);
+            records.push(if self.share == Share::WHOLE { record } else { record.for_joining() });
         }
         let record = new_phase(phase, now, duration, records);
         self.journal.begin_phase(record);
@@ -259,13 +305,14 @@ impl LoadWorld {
         let mut budget = STARTS_PER_DEADLINE_MAX;
         for running in &mut actions {
             while budget > 0
-                && let Some(intended) = running.schedule.take_due(now)
+                && let Some(start) = running.next.filter(|start| start.intended <= now)
             {
                 budget -= 1;
-                self.start(running, intended, now, effects);
+                running.look_ahead(self.share, self.users.count());
+                self.start(running, start, now, effects);
             }
         }
-        let is_over = now >= end && actions.iter().all(|a| a.schedule.next().is_none());
+        let is_over = now >= end && actions.iter().all(|a| a.next.is_none());
         if !is_over {
             self.stage = Stage::Load { end, actions };
             return;
@@ -277,19 +324,10 @@ impl LoadWorld {
         self.stage = Stage::Drain { until: now + drain };
     }
 
-    fn start(
-        &mut self,
-        running: &mut Running,
-        intended: Nanos,
-        now: Nanos,
-        effects: &mut Effects<VirtualUser>,
-    ) {
-        let k = running.k;
-        running.k += 1;
-        // As many lots for every operation: who happens to be away does not shift what follows.
-        let lots = (running.choice.below(self.users.count()), running.choice.below(u32::MAX));
+    fn start(&mut self, running: &Running, start: Start, now: Nanos, effects: &mut Effects<VirtualUser>) {
+        let Start { k, intended, .. } = start;
         let record = usize::from(running.record);
-        let chosen = self.choose(running, lots);
+        let chosen = self.choose(running, start);
         let Some(phase) = self.journal.phase_mut() else { return };
         phase.actions[record].intended(intended);
         let Some((user, kind)) = chosen else {
@@ -302,14 +340,11 @@ impl LoadWorld {
         }
     }
 
-    /// Who carries it out, and what is then waited for. `None`: nobody is there who could.
-    fn choose(&self, running: &Running, (lot, other_lot): (u32, u32)) -> Option<(u32, Kind)> {
+    /// Who carries it out, and what is then waited for. A user that is away is replaced by one of its reactor. `None`:
+    /// nobody is there who could.
+    fn choose(&self, running: &Running, start: Start) -> Option<(u32, Kind)> {
         let users = &self.users;
-        let ready = users.ready_count();
-        if ready == 0 {
-            return None;
-        }
-        let user = if users.is_ready(lot) { lot } else { users.ready_at(lot % ready) };
+        let user = users.own_ready_by(start.user)?;
         let contacts = &users.get(user).contacts;
         let kind = match running.action {
             Action::Ping => Kind::Ping,
@@ -318,20 +353,18 @@ impl LoadWorld {
             })),
             Action::Chat => {
                 let contact = (running.to == Recipients::Contact).then(|| {
-                    let first = other_lot as usize % contacts.len().max(1);
+                    let first = start.lot as usize % contacts.len().max(1);
                     let turned = contacts.iter().cycle().skip(first).take(contacts.len());
                     turned.copied().find(|contact| users.is_ready(*contact))
                 });
-                let anybody =
-                    || (0..2).map(|i| users.ready_at((other_lot % ready + i) % ready)).find(|u| *u != user);
-                Kind::Chat { to: contact.flatten().or_else(anybody)? }
+                Kind::Chat { to: contact.flatten().or_else(|| users.ready_by(start.lot, user))? }
             }
             Action::Idle => unreachable!("idle has no operations"),
         };
         Some((user, kind))
     }
 
-    /// Everybody logs out (RFC 6121 §4.5.2, RFC 6120 §4.4); what is under way stays as it is.
+    /// Everybody here logs out (RFC 6121 §4.5.2, RFC 6120 §4.4); what is under way stays as it is.
     pub(super) fn begin_logout(&mut self, now: Nanos, effects: &mut Effects<VirtualUser>) {
         self.stage = Stage::Logout { until: now + LOGOUT_MAX };
         for conn in self.users.connections() {
@@ -345,9 +378,9 @@ impl LoadWorld {
     pub(super) fn write_monitor(&mut self, now: Nanos) {
         self.monitor_at = now + MONITOR_EVERY;
         let mut snapshot = Snapshot {
-            draining: matches!(self.stage, Stage::Drain { .. }),
-            users_ready: u64::from(self.users.ready_count()),
-            users_target: u64::from(self.users.count()),
+            draining: matches!(self.stage, Stage::Drain { .. } | Stage::Waiting),
+            users_ready: u64::from(self.users.own_ready_count()),
+            users_target: self.login.asked,
             login_failures: self.login.failed,
             first_error: self.tally.first_error(),
             ..Snapshot::default()
@@ -366,9 +399,13 @@ impl LoadWorld {
         match self.stage {
             Stage::Logout { .. } | Stage::Over => snapshot.phase = "logout".to_owned(),
             Stage::Prepare { .. } => snapshot.phase = "set-up".to_owned(),
-            Stage::Begin | Stage::Login { .. } | Stage::Load { .. } | Stage::Drain { .. } => {}
+            Stage::Begin
+            | Stage::Login { .. }
+            | Stage::Load { .. }
+            | Stage::Drain { .. }
+            | Stage::Waiting => {}
         }
-        self.plan.monitor.write(snapshot);
+        self.plan.monitor.write(self.share.index(), snapshot);
     }
 }
 

@@ -46,6 +46,32 @@ impl Tally {
         *self.other.entry(word).or_default() += 1;
     }
 
+    /// Adds what another share of the run counted.
+    pub(super) fn merge(&mut self, other: Self) {
+        for theirs in other.errors {
+            match self.errors.iter_mut().find(|e| e.what == theirs.what) {
+                Some(own) => {
+                    let count = own.count + theirs.count;
+                    if theirs.first_at_ns < own.first_at_ns {
+                        *own = theirs;
+                    }
+                    own.count = count;
+                }
+                None => self.errors.push(theirs),
+            }
+        }
+        self.errors.sort_by_key(|e| e.first_at_ns);
+        for (reason, count) in other.closes {
+            match self.closes.iter_mut().find(|(known, _)| *known == reason) {
+                Some((_, own)) => *own += count,
+                None => self.closes.push((reason, count)),
+            }
+        }
+        for (word, count) in other.other {
+            *self.other.entry(word).or_default() += count;
+        }
+    }
+
     pub(super) fn first_error(&self) -> Option<String> {
         self.errors.first().map(|e| format!("{}: {}", e.what, e.example))
     }

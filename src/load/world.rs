@@ -1,6 +1,7 @@
 //! A run: its users, its journal, and what the engine asks of the world that they share.
 //!
-//! What happens when is [`super::stage`]'s concern, what a stanza means [`super::user`]'s.
+//! What happens when is [`super::stage`]'s concern, what a stanza means [`super::user`]'s, and what several of them do
+//! together [`super::together`]'s.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -10,15 +11,18 @@ use rand_chacha::ChaCha12Rng;
 
 use super::ids::{Run, StanzaId};
 use super::journal::{Journal, Kind};
+use super::mail::Mail;
 use super::register::Registered;
 use super::scenario::{ActionSpec, Create, PhaseKind};
+use super::share::Share;
 use super::stage::Stage;
 use super::tally::Tally;
+use super::together::Together;
 use super::users::Users;
 use super::{Monitor, Scenario, VirtualUser, stanzas};
-use crate::engine::{Connect, Effects, Job, Never, World};
-use crate::limits::SALTED_PASSWORDS_MAX;
-use crate::metrics::{Failure, Invalid, LoginRecord, LoginTimes, Records, Summary};
+use crate::engine::{Connect, Effects, Job, World};
+use crate::limits::{HOMES_MAX, SALTED_PASSWORDS_MAX};
+use crate::metrics::{Failure, Invalid, LoginRecord, LoginTimes};
 use crate::stanza::{JidRef, Stanza};
 use crate::stream::{
     ClientNegotiation, ClientSettings, ClientWork, ClientWorked, Mechanism, SaltedPasswordCache,
@@ -40,10 +44,13 @@ pub struct LoadPlan {
     pub monitor: Arc<Monitor>,
 }
 
-/// A run.
+/// A run, or one reactor's share of it.
 #[derive(Debug)]
 pub struct LoadWorld {
     pub(super) plan: LoadPlan,
+    /// The users that live here.
+    pub(super) share: Share,
+    pub(super) together: Together,
     pub(super) run: Run,
     pub(super) domain: Arc<str>,
     pub(super) stage: Stage,
@@ -51,7 +58,8 @@ pub struct LoadWorld {
     pub(super) journal: Journal,
     pub(super) tally: Tally,
     pub(super) login: LoginRecord,
-    pub(super) failure: Option<Failure>,
+    /// Why the run cannot be carried out, and since when.
+    pub(super) failure: Option<(Nanos, Failure)>,
     pub(super) interrupted: bool,
     pub(super) invalid: Vec<Invalid>,
     /// The latest time that the engine told.
@@ -60,12 +68,12 @@ pub struct LoadWorld {
     pub(super) monitor_at: Nanos,
     /// A buffer that users write to before they write to their outbox.
     pub(super) scratch: Vec<u8>,
-    /// Contacts that the scenario's graph gives each user, taken when its roster comes.
+    /// Contacts that the scenario's graph gives each user of this share, taken when its roster comes.
     graph: Vec<Vec<u32>>,
     /// What the server says it is (XEP-0092), once it has.
     pub(super) software: Option<String>,
     /// Users whose roster was not the graph's.
-    roster_mismatches: u32,
+    pub(super) roster_mismatches: u32,
     /// Body of messages: as long as the longest.
     body: Vec<u8>,
     /// The password that all users share, unless each has its own.
@@ -75,30 +83,56 @@ pub struct LoadWorld {
 }
 
 impl LoadWorld {
-    /// A run that has not begun: it begins at the first [`World::on_deadline`].
+    /// A run on one reactor that has not begun: it begins at the first [`World::on_deadline`].
     #[must_use]
     pub fn new(plan: LoadPlan) -> Self {
+        Self::shares(&plan, 1).pop().expect("one share was asked for")
+    }
+
+    /// The same run on `count` reactors of one fleet, in the fleet's order. User `n` lives on reactor `n % count`; what
+    /// is done by whom, to whom and when does not depend on `count`.
+    ///
+    /// # Panics
+    /// Without a reactor, or with more of them than a fleet has.
+    #[must_use]
+    pub fn shares(plan: &LoadPlan, count: usize) -> Vec<Self> {
+        assert!((1..=HOMES_MAX).contains(&count), "a fleet has 1 to HOMES_MAX reactors");
+        let count = u32::try_from(count).expect("HOMES_MAX fits");
+        let users = &plan.scenario.users;
+        let graph = users.roster.map(|spec| super::contacts(&spec, users.count, plan.scenario.seed));
+        let mut graphs = vec![Vec::new(); count as usize];
+        for (user, contacts) in graph.into_iter().flatten().enumerate() {
+            graphs[user % count as usize].push(contacts);
+        }
+        // What one user's login has computed, others find wherever they live.
+        let cache = SaltedPasswordCache::default();
+        let world = |(share, graph)| Self::share(plan.clone(), share, graph, cache.clone());
+        Share::all(count).zip(graphs).map(world).collect()
+    }
+
+    fn share(plan: LoadPlan, share: Share, graph: Vec<Vec<u32>>, cache: SaltedPasswordCache) -> Self {
         let scenario = &plan.scenario;
         let count = scenario.users.count;
-        let graph = scenario.users.roster.map(|spec| super::contacts(&spec, count, scenario.seed));
         let password = &scenario.users.password;
         let shared_password = (!password.is_numbered()).then(|| password.expand(0).into());
         let body_bytes = scenario.phases.iter().flat_map(|p| p.actions()).map(|a| a.size_bytes).max();
         Self {
+            share,
+            together: Together::default(),
             run: Run::new(&plan.run),
             domain: scenario.target.domain.as_str().into(),
             stage: Stage::Begin,
-            users: Users::new(count),
+            users: Users::new(count, share),
             journal: Journal::default(),
             tally: Tally::default(),
-            login: LoginRecord::new(u64::from(count)),
+            login: LoginRecord::new(share.part_of(count).into()),
             failure: None,
             interrupted: false,
             invalid: Vec::new(),
             now: Nanos::ZERO,
             monitor_at: Nanos::ZERO,
             scratch: Vec::new(),
-            graph: graph.unwrap_or_default(),
+            graph,
             software: None,
             roster_mismatches: 0,
             body: b"The quick brown fox jumps over the lazy dog. "
@@ -108,50 +142,19 @@ impl LoadWorld {
                 .take(body_bytes.unwrap_or(0) as usize)
                 .collect(),
             shared_password,
-            cache: SaltedPasswordCache::default(),
-            connects: 0,
+            cache,
+            connects: share.index() as usize,
             plan,
         }
     }
 
-    /// What it measured. Call it once the driver has returned the world.
-    #[must_use]
-    pub fn into_summary(mut self) -> Summary {
-        if self.roster_mismatches > 0 {
-            let (wrong, count) = (self.roster_mismatches, self.users.count());
-            let what = format!(
-                "{wrong} of {count} users have other contacts on the server than in the scenario's graph; leave \
-                 `roster` away to take them as they are"
-            );
-            self.invalid.push(Invalid { limit: "roster".to_owned(), what });
-        }
-        let begin = self.tally.begin;
-        let phases = self.journal.phases();
-        let complete = phases.len() == self.plan.scenario.phases.len()
-            && phases.last().is_some_and(|p| p.drained.is_some());
-        let (closes, errors, other) = self.tally.into_parts();
-        let records = Records {
-            scenario: self.plan.scenario.name.clone(),
-            seed: self.plan.scenario.seed,
-            run: self.run.as_str().to_owned(),
-            begin,
-            end: self.now,
-            login: self.login,
-            phases: self.journal.into_phases(),
-            closes,
-            errors,
-            other,
-            software: self.software,
-            invalid: self.invalid,
-            failure: self.failure,
-            interrupted: self.interrupted,
-            complete,
-        };
-        records.into_summary(&self.plan.scenario.slos)
-    }
-
     pub(super) fn username(&self, user: u32) -> String {
         self.plan.scenario.users.username(user as usize)
+    }
+
+    /// The bare JID that a user has unless its server says otherwise.
+    pub(super) fn planned_jid(&self, user: u32) -> String {
+        format!("{}@{}", self.username(user), self.domain)
     }
 
     pub(super) fn password(&self, user: u32) -> String {
@@ -207,33 +210,40 @@ impl LoadWorld {
     pub(super) fn connect(&mut self, handler: VirtualUser, effects: &mut Effects<VirtualUser>) {
         let sources = &self.plan.sources;
         let local = (!sources.is_empty()).then(|| sources[self.connects % sources.len()]);
-        self.connects += 1;
+        // Shares go through the addresses side by side.
+        self.connects += self.share.count() as usize;
         effects.connect(Connect { remote: self.plan.target, local, handler });
     }
 
     /// A user has its roster and its own presence.
-    pub(super) fn user_ready(&mut self, user: u32, contacts: Vec<u32>, times: &LoginTimes) {
+    pub(super) fn user_ready(
+        &mut self,
+        user: u32,
+        contacts: Vec<u32>,
+        times: &LoginTimes,
+        effects: &mut Effects<VirtualUser>,
+    ) {
         self.login.done(times);
         self.users.set_contacts(user, contacts);
         self.users.set_ready(user, times.ready);
-        if self.plan.scenario.users.roster.is_none() {
-            return;
-        }
-        let planned = std::mem::take(&mut self.graph[user as usize]);
+        let as_planned = self.plan.scenario.users.roster.is_none() || self.check_roster(user, times.ready);
+        self.tell_ready(user, times.ready, as_planned, effects);
+    }
+
+    /// Whether a user's contacts are those of the scenario's graph.
+    fn check_roster(&mut self, user: u32, now: Nanos) -> bool {
+        let planned = std::mem::take(&mut self.graph[self.share.slot(user)]);
         let actual = &self.users.get(user).contacts;
-        if **actual != *planned {
+        let as_planned = **actual == *planned;
+        if !as_planned {
             let who = self.username(user);
             let (have, want) = (self.users.get(user).contacts.len(), planned.len());
             let what =
                 format!("user {who}: {have} contacts get its presence, the graph has {want}, or others");
-            self.tally.error("the roster is not the scenario's", &what, times.ready);
+            self.tally.error("the roster is not the scenario's", &what, now);
             self.roster_mismatches += 1;
         }
-    }
-
-    /// Whether somebody's roster was not the scenario's.
-    pub(super) const fn has_other_rosters(&self) -> bool {
-        self.roster_mismatches > 0
+        as_planned
     }
 
     /// A login cannot succeed any more, so neither can the run.
@@ -257,8 +267,8 @@ impl LoadWorld {
     /// Ends the run; the first reason stands.
     pub(super) fn fail(&mut self, failure: Failure, now: Nanos, effects: &mut Effects<VirtualUser>) {
         if !self.is_over() {
-            self.failure = Some(failure);
-            self.begin_logout(now, effects);
+            self.failure = Some((now, failure));
+            self.end_run(now, effects);
         }
     }
 
@@ -288,10 +298,12 @@ impl LoadWorld {
         let id = StanzaId { user: operation.user, seq };
         match &operation.kind {
             Kind::Chat { to } => {
-                let jid = self.users.get(*to).jid.as_ref().expect("a recipient was ready once");
                 let spec = self.spec_of(operation.phase, operation.action);
                 let body = &self.body[..spec.size_bytes as usize];
-                stanzas::chat(&self.run, id, jid.as_ref().bare().as_str(), body, out);
+                match self.users.bare_jid(*to) {
+                    Some(jid) => stanzas::chat(&self.run, id, jid, body, out),
+                    None => stanzas::chat(&self.run, id, &self.planned_jid(*to), body, out),
+                }
             }
             Kind::Ping => stanzas::ping(&self.run, id, &self.domain, out),
             Kind::Presence(_) => {
@@ -319,7 +331,7 @@ impl Job for ClientWork {
 
 impl World for LoadWorld {
     type Link = VirtualUser;
-    type Mail = Never;
+    type Mail = Mail;
     type Job = ClientWork;
 
     fn on_accept(&mut self, _now: Nanos) -> Option<VirtualUser> {
@@ -352,7 +364,7 @@ impl World for LoadWorld {
             self.invalid.push(Invalid { limit: limit.to_owned(), what });
             self.login.failed += 1;
             if !self.is_over() {
-                self.begin_logout(now, effects);
+                self.end_run(now, effects);
             }
         } else {
             self.login_failed(Failure::TargetUnreachable(what), now, effects);
@@ -363,14 +375,15 @@ impl World for LoadWorld {
         unreachable!("synthetic clients reach each other through the server only");
     }
 
-    fn on_mail(&mut self, mail: Never, _now: Nanos, _effects: &mut Effects<VirtualUser>) {
-        match mail {}
+    fn on_mail(&mut self, mail: Mail, now: Nanos, effects: &mut Effects<VirtualUser>) {
+        self.now = self.now.max(now);
+        self.read_letter(mail.0, now, effects);
     }
 
     fn on_stop(&mut self, now: Nanos, effects: &mut Effects<VirtualUser>) {
         if !self.is_over() {
             self.interrupted = true;
-            self.begin_logout(now, effects);
+            self.end_run(now, effects);
         }
     }
 
@@ -382,7 +395,8 @@ impl World for LoadWorld {
             | Stage::Prepare { .. }
             | Stage::Login { .. }
             | Stage::Load { .. }
-            | Stage::Drain { .. } => false,
+            | Stage::Drain { .. }
+            | Stage::Waiting => false,
         }
     }
 }

@@ -62,6 +62,17 @@ impl Operation {
     }
 }
 
+/// What a stanza of an operation says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum What {
+    /// A message arrived.
+    Message,
+    /// The answer to a request, or an error in place of a delivery, came back to the sender.
+    Answer,
+    /// A presence change arrived.
+    Presence,
+}
+
 /// Where and how a stanza came in.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Received {
@@ -179,8 +190,16 @@ impl Journal {
         phase.actions[usize::from(operation.action)].sent(operation.intended, now, in_time);
     }
 
-    /// A message with an id of this run arrived.
-    pub(super) fn message(&mut self, id: StanzaId, received: Received) -> Matched {
+    /// A stanza with an id of this run came in, here or on another reactor; its operation was begun here.
+    pub(super) fn arrived(&mut self, what: What, id: StanzaId, received: Received, users: &Users) -> Matched {
+        match what {
+            What::Message => self.message(id, received),
+            What::Answer => self.answer(id, received),
+            What::Presence => self.presence(id, received, users),
+        }
+    }
+
+    fn message(&mut self, id: StanzaId, received: Received) -> Matched {
         let (Some(operation), phases) = (find(&mut self.operations, self.forgotten, id), &mut self.phases)
         else {
             return Matched::Other("message_unknown");
@@ -208,8 +227,7 @@ impl Journal {
         Matched::Yes
     }
 
-    /// The answer to a request, or an error in place of a delivery, came back to the sender.
-    pub(super) fn answer(&mut self, id: StanzaId, received: Received) -> Matched {
+    fn answer(&mut self, id: StanzaId, received: Received) -> Matched {
         let (Some(operation), phases) = (find(&mut self.operations, self.forgotten, id), &mut self.phases)
         else {
             return Matched::Other("answer_unknown");
@@ -241,8 +259,7 @@ impl Journal {
         Matched::Yes
     }
 
-    /// A presence change with an id of this run arrived.
-    pub(super) fn presence(&mut self, id: StanzaId, received: Received, users: &Users) -> Matched {
+    fn presence(&mut self, id: StanzaId, received: Received, users: &Users) -> Matched {
         let (Some(operation), phases) = (find(&mut self.operations, self.forgotten, id), &mut self.phases)
         else {
             return Matched::Other("presence_unknown");
@@ -278,6 +295,17 @@ impl Journal {
             }
         }
         Matched::Yes
+    }
+
+    /// What was begun, for tests: (phase, action, k, sender, recipient, nanoseconds from the phase's begin).
+    #[cfg(test)]
+    pub(in crate::load) fn begun(&self) -> Vec<(u16, u16, u64, u32, Option<u32>, u64)> {
+        let begun = self.operations.iter().map(|o| {
+            let to = if let Kind::Chat { to } = o.kind { Some(to) } else { None };
+            let begin = self.phases[usize::from(o.phase)].begin;
+            (o.phase, o.action, o.k, o.user, to, o.intended.since(begin))
+        });
+        begun.collect()
     }
 
     /// The drain is over: what has not ended has timed out.

@@ -1,5 +1,6 @@
 use super::*;
 use crate::engine::ConnId;
+use crate::load::share::Share;
 use crate::metrics::Recorder;
 
 const MS: u64 = 1_000_000;
@@ -15,7 +16,7 @@ struct Rig {
 
 impl Rig {
     fn new() -> Self {
-        let mut users = Users::new(5);
+        let mut users = Users::new(5, Share::WHOLE);
         users.set_contacts(0, vec![3, 1, 2]);
         for user in [0, 1, 2, 4] {
             users.set_connected(user, ConnId { slot: user, generation: 0 });

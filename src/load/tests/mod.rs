@@ -2,6 +2,7 @@
 
 mod rig;
 mod server;
+mod shares;
 
 use rig::Rig;
 use server::Habits;
@@ -199,7 +200,7 @@ fn a_harness_that_sleeps_measures_from_the_intended_start_and_is_found_out() {
 #[test]
 fn a_stop_is_an_orderly_partial_result() {
     let mut rig = Rig::new(SCENARIO, Habits::default());
-    rig.pranks.push_back((Nanos(4_000_000_000), |rig| rig.hub.handle_stop(rig.now)));
+    rig.pranks.push_back((Nanos(4_000_000_000), |rig| rig.hubs[0].handle_stop(rig.now)));
     let monitor = std::sync::Arc::clone(&rig.monitor);
     let summary = rig.run().0;
     assert_eq!(summary.verdict(), Verdict::Interrupted);

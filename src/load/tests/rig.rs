@@ -1,4 +1,4 @@
-//! A run on a virtual clock: the real hub and world, the small server, and a network that takes a millisecond.
+//! A run on a virtual clock: the real hubs and worlds, the small server, and a network that takes a millisecond.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::IoSlice;
@@ -9,24 +9,33 @@ use rand_chacha::ChaCha12Rng;
 use rand_core::SeedableRng as _;
 
 use super::server::{Habits, Server};
-use crate::engine::{ConnId, Hub, Intent};
+use crate::engine::{ConnId, Hub, Intent, fleet};
 use crate::load::{LoadPlan, LoadWorld, Monitor, Scenario, VirtualUser, contacts};
 use crate::metrics::Summary;
+use crate::router::mailbox::MailboxLimits;
 use crate::time::Nanos;
 
 const LATENCY_NS: u64 = 1_000_000;
+/// How long a reactor takes to get to its mail.
+const MAIL_NS: u64 = 30_000;
+
+/// A hub's connection.
+type Client = (usize, ConnId);
 
 /// What a test may want to do at some time.
 pub(super) type Prank = (Nanos, fn(&mut Rig));
 
 pub(super) struct Rig {
     pub(super) now: Nanos,
-    pub(super) hub: Hub<VirtualUser>,
+    pub(super) hubs: Vec<Hub<VirtualUser>>,
+    /// When each hub gets to the mail that it has.
+    mail_at: Vec<Option<Nanos>>,
     pub(super) server: Server,
     pub(super) monitor: Arc<Monitor>,
     /// Bytes on the way to a client; `None` is the end of file.
-    on_the_way: VecDeque<(Nanos, ConnId, Option<Vec<u8>>)>,
-    conns: BTreeMap<u32, ConnId>,
+    on_the_way: VecDeque<(Nanos, Client, Option<Vec<u8>>)>,
+    /// By the number that the server knows.
+    clients: BTreeMap<u32, Client>,
     pub(super) pranks: VecDeque<Prank>,
     /// The driver sleeps through these: no turn begins in them.
     pub(super) asleep: Option<(Nanos, Nanos)>,
@@ -37,6 +46,10 @@ pub(super) struct Rig {
 
 impl Rig {
     pub(super) fn new(scenario: &str, habits: Habits) -> Self {
+        Self::with_reactors(1, scenario, habits)
+    }
+
+    pub(super) fn with_reactors(reactors: usize, scenario: &str, habits: Habits) -> Self {
         let scenario = Arc::new(Scenario::parse(scenario).expect("a sound scenario"));
         let users = &scenario.users;
         let graph = match &users.roster {
@@ -44,20 +57,24 @@ impl Rig {
             None => vec![Vec::new(); users.count as usize],
         };
         let monitor = Arc::new(Monitor::default());
-        let world = LoadWorld::new(LoadPlan {
+        let plan = LoadPlan {
             scenario,
             target: "127.0.0.1:5222".parse().expect("an address"),
             sources: Vec::new(),
             run: "t".to_owned(),
             monitor: Arc::clone(&monitor),
-        });
+        };
+        let worlds = LoadWorld::shares(&plan, reactors);
+        let seats = fleet(reactors, MailboxLimits::default());
+        let hub = |(world, seat)| Hub::in_fleet(world, ChaCha12Rng::seed_from_u64(2), seat);
         Self {
             now: Nanos(1_000_000_000),
-            hub: Hub::new(world, ChaCha12Rng::seed_from_u64(2)),
+            hubs: worlds.into_iter().zip(seats).map(hub).collect(),
+            mail_at: vec![None; reactors],
             server: Server::new(graph, habits),
             monitor,
             on_the_way: VecDeque::new(),
-            conns: BTreeMap::new(),
+            clients: BTreeMap::new(),
             pranks: VecDeque::new(),
             asleep: None,
             connects_fail: None,
@@ -66,16 +83,24 @@ impl Rig {
     }
 
     /// Runs to the end, which must come within ten virtual minutes.
-    pub(super) fn run(mut self) -> (Summary, Server) {
+    pub(super) fn run(self) -> (Summary, Server) {
+        let (worlds, server) = self.run_to_worlds();
+        (LoadWorld::summary_of(worlds), server)
+    }
+
+    pub(super) fn run_to_worlds(mut self) -> (Vec<LoadWorld>, Server) {
         let end = Nanos(self.now.0 + 600_000_000_000);
         loop {
             self.serve();
-            if self.hub.is_done() {
+            self.exchange_mail();
+            if self.hubs.iter().all(Hub::is_done) {
                 break;
             }
             let arrival = self.on_the_way.front().map(|(at, ..)| *at);
             let prank = self.pranks.front().map(|(at, _)| *at);
-            let next = [arrival, prank, self.hub.next_deadline()].into_iter().flatten().min();
+            let mail = self.mail_at.iter().flatten().min().copied();
+            let deadline = self.hubs.iter().filter_map(Hub::next_deadline).min();
+            let next = [arrival, prank, mail, deadline].into_iter().flatten().min();
             let mut next = next.expect("something is always due until it is done").max(self.now);
             if let Some((from, to)) = self.asleep
                 && from <= next
@@ -83,35 +108,60 @@ impl Rig {
             {
                 next = to;
             }
-            assert!(next < end, "the run does not end: {:?}", self.hub.world());
+            assert!(next < end, "the run does not end: {:?}", self.hubs[0].world());
             self.now = next;
             while let Some((_, prank)) = self.pranks.pop_front_if_due(self.now) {
                 prank(&mut self);
             }
             self.deliver();
-            self.hub.handle_deadline(self.now);
+            for hub in &mut self.hubs {
+                hub.handle_deadline(self.now);
+            }
         }
-        (self.hub.into_world().into_summary(), self.server)
+        (self.hubs.into_iter().map(Hub::into_world).collect(), self.server)
+    }
+
+    /// Reads the mail that is due and sends off what there is.
+    fn exchange_mail(&mut self) {
+        for (hub, mail_at) in self.hubs.iter_mut().zip(&mut self.mail_at) {
+            if mail_at.take_if(|at| *at <= self.now).is_some() {
+                hub.handle_mail(self.now);
+            }
+        }
+        self.serve();
+        self.hubs.iter_mut().for_each(Hub::flush_mail);
+        for (hub, mail_at) in self.hubs.iter_mut().zip(&mut self.mail_at) {
+            if !hub.lie_down() {
+                mail_at.get_or_insert(Nanos(self.now.0 + MAIL_NS));
+            }
+            hub.get_up();
+        }
+    }
+
+    /// The number that the server knows a connection by.
+    fn peer(&self, (hub, conn): Client) -> u32 {
+        conn.slot * u32::try_from(self.hubs.len()).expect("few") + u32::try_from(hub).expect("few")
     }
 
     /// The server's machine is gone.
     pub(super) fn break_all(&mut self) {
-        for conn in std::mem::take(&mut self.conns).into_values() {
-            self.server.gone(conn.slot);
-            self.on_the_way.retain(|(_, c, _)| *c != conn);
-            self.hub.handle_error(conn, std::io::ErrorKind::ConnectionReset, self.now);
+        for (peer, client) in std::mem::take(&mut self.clients) {
+            self.server.gone(peer);
+            self.on_the_way.retain(|(_, c, _)| *c != client);
+            self.hubs[client.0].handle_error(client.1, std::io::ErrorKind::ConnectionReset, self.now);
         }
     }
 
     fn deliver(&mut self) {
         while self.on_the_way.front().is_some_and(|(at, ..)| *at <= self.now) {
-            let Some((at, conn, bytes)) = self.on_the_way.pop_front() else { return };
+            let Some((at, (hub, conn), bytes)) = self.on_the_way.pop_front() else { return };
+            let hub = &mut self.hubs[hub];
             match bytes {
                 Some(bytes) => {
                     let mut input = BytesMut::from(&bytes[..]);
-                    while self.hub.handle_read(conn, &mut input, at, self.now) {}
+                    while hub.handle_read(conn, &mut input, at, self.now) {}
                 }
-                None => self.hub.handle_eof(conn, self.now),
+                None => hub.handle_eof(conn, self.now),
             }
             self.serve();
         }
@@ -119,54 +169,59 @@ impl Rig {
 
     /// Everything that needs no time.
     fn serve(&mut self) {
-        loop {
-            for connect in self.hub.take_connects() {
-                if let Some(kind) = self.connects_fail {
-                    self.hub.handle_connect_failed(connect.handler, &kind.into(), self.now);
-                    continue;
+        for index in 0..self.hubs.len() {
+            loop {
+                for connect in self.hubs[index].take_connects() {
+                    if let Some(kind) = self.connects_fail {
+                        self.hubs[index].handle_connect_failed(connect.handler, &kind.into(), self.now);
+                        continue;
+                    }
+                    let conn = self.hubs[index].handle_connected(connect.handler, self.now);
+                    let peer = self.peer((index, conn));
+                    self.clients.insert(peer, (index, conn));
+                    self.server.accept(peer);
                 }
-                let conn = self.hub.handle_connected(connect.handler, self.now);
-                self.conns.insert(conn.slot, conn);
-                self.server.accept(conn.slot);
+                let (hub, now) = (&mut self.hubs[index], self.now);
+                while let Some((ticket, work)) = hub.next_job() {
+                    hub.handle_answer(ticket, work.run(), now);
+                }
+                while let Some(conn) = hub.next_resumed() {
+                    while hub.handle_read(conn, &mut BytesMut::new(), now, now) {}
+                }
+                let Some(conn) = hub.next_listed() else { break };
+                self.serve_connection((index, conn));
             }
-            while let Some((ticket, work)) = self.hub.next_job() {
-                self.hub.handle_answer(ticket, work.run(), self.now);
-            }
-            while let Some(conn) = self.hub.next_resumed() {
-                while self.hub.handle_read(conn, &mut BytesMut::new(), self.now, self.now) {}
-            }
-            let Some(conn) = self.hub.next_listed() else { break };
-            self.serve_connection(conn);
         }
-        for (slot, bytes) in self.server.take_output() {
-            let conn = self.conns[&slot];
-            self.on_the_way.push_back((Nanos(self.now.0 + LATENCY_NS), conn, Some(bytes)));
+        for (peer, bytes) in self.server.take_output() {
+            let client = self.clients[&peer];
+            self.on_the_way.push_back((Nanos(self.now.0 + LATENCY_NS), client, Some(bytes)));
         }
     }
 
-    fn serve_connection(&mut self, conn: ConnId) {
-        match self.hub.intent(conn) {
+    fn serve_connection(&mut self, client: Client) {
+        let (peer, (index, conn)) = (self.peer(client), client);
+        let hub = &mut self.hubs[index];
+        match hub.intent(conn) {
             Intent::Nothing | Intent::Move => return,
             Intent::Write => {
                 let mut slices = [IoSlice::new(&[]); 8];
-                let count = self.hub.slices(conn, &mut slices);
+                let count = hub.slices(conn, &mut slices);
                 let bytes: Vec<u8> = slices[..count].iter().flat_map(|s| s.iter().copied()).collect();
-                self.hub.handle_written(conn, bytes.len(), self.now);
-                self.server.read(conn.slot, &bytes);
+                hub.handle_written(conn, bytes.len(), self.now);
+                self.server.read(peer, &bytes);
                 self.written.extend_from_slice(&bytes);
             }
             Intent::ShutDownWrite => {
-                self.hub.handle_write_shut(conn, self.now);
-                self.on_the_way.push_back((Nanos(self.now.0 + LATENCY_NS), conn, None));
+                hub.handle_write_shut(conn, self.now);
+                self.on_the_way.push_back((Nanos(self.now.0 + LATENCY_NS), client, None));
             }
             Intent::Close => {
-                self.server.gone(conn.slot);
-                self.conns.remove(&conn.slot);
-                self.hub.remove(conn);
-                return;
+                self.server.gone(peer);
+                self.clients.remove(&peer);
+                return hub.remove(conn);
             }
         }
-        self.serve_connection(conn);
+        self.serve_connection(client);
     }
 }
 

@@ -21,6 +21,8 @@ pub(super) struct Habits {
     pub(super) drops_message: Option<u32>,
     /// Every so many messages one is sent twice.
     pub(super) doubles_message: Option<u32>,
+    /// Each second message of all goes out before the one that came before it.
+    pub(super) swaps_messages: bool,
     /// Every so many presence changes one does not reach its first contact.
     pub(super) forgets_contact: Option<u32>,
     /// Presence goes to everybody, contact or not.
@@ -54,6 +56,8 @@ pub(super) struct Server {
     habits: Habits,
     messages: u32,
     changes: u32,
+    /// A message that the next one overtakes.
+    held: Option<(u32, String)>,
     pub(super) registered: Vec<String>,
 }
 
@@ -81,6 +85,7 @@ impl Server {
             habits,
             messages: 0,
             changes: 0,
+            held: None,
             registered: Vec::new(),
         }
     }
@@ -206,7 +211,14 @@ impl Server {
         if is_due(self.habits.drops_message, self.messages) {
             return;
         }
+        if self.habits.swaps_messages && self.held.is_none() {
+            self.held = Some((to, stamped.to_owned()));
+            return;
+        }
         self.send_to_user(to, stamped);
+        if let Some((to, held)) = self.held.take() {
+            self.send_to_user(to, &held);
+        }
         if is_due(self.habits.doubles_message, self.messages) {
             self.send_to_user(to, stamped);
         }

@@ -120,7 +120,7 @@ impl VirtualUser {
         let Some(contacts) = joining.contacts.take() else { return };
         let times = LoginTimes { ready: cx.now, ..joining.times };
         self.state = State::Ready(joining.jid.clone());
-        cx.world.user_ready(self.index, contacts, &times);
+        cx.world.user_ready(self.index, contacts, &times, cx.effects);
         if self.index == 0 {
             let domain = std::sync::Arc::clone(&cx.world.domain);
             cx.write(|out| stanzas::version(&domain, out));

@@ -262,9 +262,13 @@ impl Handler for VirtualUser {
     }
 
     fn on_closed(&mut self, reason: &CloseReason, cx: &mut UserCx<'_>) {
-        cx.world.users.set_gone(self.index);
+        let was_ready = cx.world.users.set_gone(self.index);
         let who = cx.world.username(self.index);
         let what = format!("user {who}: {}", ended_text(&reason.ended));
+        if was_ready {
+            let lost = matches!(self.state, State::Ready(_));
+            cx.world.tell_gone(self.index, reason.ended, lost, cx.effects);
+        }
         match std::mem::replace(&mut self.state, State::Leaving) {
             State::Registering(registration) => {
                 let outcome = registration.into_outcome().unwrap_or(Registered::Failed(what));

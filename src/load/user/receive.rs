@@ -1,7 +1,7 @@
 //! What a user gets: messages, presence and answers, matched by id in the world's journal.
 
 use super::super::ids::StanzaId;
-use super::super::journal::{Matched, Received};
+use super::super::journal::{Matched, Received, What};
 use super::super::stanzas::{NS_DELAY, VERSION_ID};
 use super::login::software;
 use super::{State, UserCx, VirtualUser, answer};
@@ -37,8 +37,11 @@ impl VirtualUser {
         }
     }
 
-    fn received(&self, flawed: bool, cx: &UserCx<'_>) -> Received {
-        Received { by: self.index, now: cx.now, lag_ns: cx.now.since(cx.ready_at), flawed }
+    /// Matches a stanza with its operation, here or where that was begun.
+    fn arrived(&self, what: What, id: StanzaId, flawed: bool, cx: &mut UserCx<'_>) -> Matched {
+        let lag_ns = cx.now.since(cx.ready_at);
+        let received = Received { by: self.index, now: cx.now, lag_ns, flawed };
+        cx.world.arrived(what, id, received, cx.effects)
     }
 
     fn on_message(&self, element: &Element, head: &Head, cx: &mut UserCx<'_>) {
@@ -47,9 +50,9 @@ impl VirtualUser {
             None => Matched::Other("message"),
             Some(id) if is_error => {
                 cx.world.tally.error("message bounced", element.as_str(), cx.now);
-                cx.world.journal.answer(id, self.received(true, cx))
+                self.arrived(What::Answer, id, true, cx)
             }
-            Some(id) => cx.world.journal.message(id, self.received(false, cx)),
+            Some(id) => self.arrived(What::Message, id, false, cx),
         };
         note(matched, cx);
     }
@@ -66,8 +69,7 @@ impl VirtualUser {
                 match id {
                     Some(id) => {
                         let delayed = element.as_str().contains(NS_DELAY);
-                        let received = self.received(delayed, cx);
-                        cx.world.journal.presence(id, received, &cx.world.users)
+                        self.arrived(What::Presence, id, delayed, cx)
                     }
                     None => Matched::Other("presence_initial"),
                 }
@@ -77,7 +79,7 @@ impl VirtualUser {
             StanzaType::Error => {
                 cx.world.tally.error("presence bounced", element.as_str(), cx.now);
                 match id {
-                    Some(id) => cx.world.journal.answer(id, self.received(true, cx)),
+                    Some(id) => self.arrived(What::Answer, id, true, cx),
                     None => Matched::Other("presence_error"),
                 }
             }
@@ -102,7 +104,7 @@ impl VirtualUser {
             if is_error {
                 cx.world.tally.error("request refused", element.as_str(), cx.now);
             }
-            let matched = cx.world.journal.answer(id, self.received(is_error, cx));
+            let matched = self.arrived(What::Answer, id, is_error, cx);
             return note(matched, cx);
         }
         if head.id.is_some_and(|id| text(element, id) == VERSION_ID) {

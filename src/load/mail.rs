@@ -1,0 +1,81 @@
+//! What the reactors of one run tell each other.
+//!
+//! Nothing here crosses a network: all of them are threads of one process and read the same clock, so a time in a letter
+//! means the same at its reader. Letters that sockets cause arrive in the order in which they were sent, so what one
+//! reactor received is matched in the order in which it was received.
+
+use super::ids::StanzaId;
+use super::journal::{Received, What};
+use crate::engine::Ended;
+use crate::router::mailbox::Weigh;
+use crate::stanza::Jid;
+use crate::time::Nanos;
+
+/// A letter from one reactor of the harness to another.
+#[derive(Debug)]
+pub struct Mail(pub(super) Letter);
+
+#[derive(Debug)]
+pub(super) enum Letter {
+    /// The conductor has everybody begin a step.
+    Step(Step),
+    /// This reactor's part of that step is over.
+    Done { number: u32 },
+    /// A user takes part from `since` on. `jid` only where the scenario does not tell; `as_planned`: its roster is the
+    /// scenario's.
+    Ready { user: u32, since: Nanos, jid: Option<Box<Jid>>, as_planned: bool },
+    /// A user that was ready has no connection any more; `lost`: it did not leave by itself, nor was it sent away.
+    Gone { user: u32, ended: Ended, lost: bool },
+    /// A stanza of an operation came in that a user of the reader began.
+    Arrived { what: What, id: StanzaId, received: Received },
+    /// The run is over, whatever was under way.
+    End,
+}
+
+/// What all reactors do at one time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Step {
+    /// Counted from 1 over the run.
+    pub(super) number: u32,
+    pub(super) what: StepKind,
+    /// When it begins, for all: a little ahead, so that the letter is there in time.
+    pub(super) at: Nanos,
+    /// When the run began.
+    pub(super) run_begin: Nanos,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum StepKind {
+    /// Before the first phase.
+    Errand(Errand),
+    /// The first phase.
+    Login,
+    /// The next phase.
+    Phase,
+    /// The end.
+    Logout,
+}
+
+/// What users are sent for before the first phase.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Errand {
+    /// To make their accounts.
+    Register,
+    /// To log in once: the salted passwords are then known.
+    Rehearse,
+}
+
+impl Weigh for Mail {
+    fn weight_bytes(&self) -> usize {
+        let jid = match &self.0 {
+            Letter::Ready { jid: Some(jid), .. } => jid.as_str().len(),
+            Letter::Ready { .. }
+            | Letter::Step(_)
+            | Letter::Done { .. }
+            | Letter::Gone { .. }
+            | Letter::Arrived { .. }
+            | Letter::End => 0,
+        };
+        size_of::<Self>() + jid
+    }
+}
