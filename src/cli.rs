@@ -103,6 +103,9 @@ struct RunArgs {
     /// No progress on stderr
     #[arg(long, short)]
     quiet: bool,
+    /// Threads that play the users [default: the harness's cores]
+    #[arg(long, value_name = "N", value_parser = reactors)]
+    harness_reactors: Option<usize>,
     /// Load a server with a public address: you say that it is yours
     #[arg(long)]
     yes_this_is_my_server: bool,
@@ -221,6 +224,7 @@ impl From<RunArgs> for run::Options {
             json: args.json,
             quiet: args.quiet,
             mine: args.yes_this_is_my_server,
+            harness_reactors: args.harness_reactors,
         }
     }
 }

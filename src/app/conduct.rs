@@ -23,9 +23,10 @@ use super::scenario::Loaded;
 use super::signals;
 use super::target::Target;
 use super::terminal::Terminal;
+use crate::limits::HOMES_MAX;
 use crate::load::{LoadPlan, LoadWorld, Monitor};
-use crate::metrics::{Failure as Reason, HarnessHealth, Summary};
-use crate::reactor::{Clock, Reactor, ReactorConfig, ReactorReport, Stopper};
+use crate::metrics::{Failure as Reason, HarnessHealth, Invalid, Summary};
+use crate::reactor::{Clock, Fleet, ReactorReport, Stopper};
 
 /// How often progress is looked at.
 const TICK: Duration = Duration::from_millis(250);
@@ -35,8 +36,8 @@ const TICK: Duration = Duration::from_millis(250);
 pub struct Conducted {
     /// The numbers.
     pub summary: Summary,
-    /// What the harness's reactor counted.
-    pub report: ReactorReport,
+    /// What each of the harness's reactors counted.
+    pub reports: Vec<ReactorReport>,
     /// Where the target was.
     pub address: SocketAddr,
     /// Who was pinned to what.
@@ -56,7 +57,7 @@ pub struct Conducted {
 enum Event {
     Signal(i32),
     Router(Heard),
-    Finished(io::Result<(Box<Summary>, ReactorReport)>),
+    Finished(io::Result<(Box<Summary>, Vec<ReactorReport>)>),
 }
 
 /// The load's thread.
@@ -81,13 +82,14 @@ pub fn conduct(loaded: &Loaded, options: &Options, terminal: Terminal) -> Result
         terminal.warn(&format!("cannot pin the harness to its cores: {error}"));
     }
     let machine = MachineTime::now();
-    let load = start_load(loaded, address, &sender)?;
+    let reactors = reactors(loaded, options, &halves);
+    let load = start_load(loaded, address, reactors, &halves, &sender)?;
     let meter = router.as_ref().map(|router| CostMeter::new(router.pid(), measured_phases(loaded)));
     let progress = Progress::new(options.quiet, terminal);
     let waited = wait(&inbox, load, meter, progress)?;
     let stolen_ratio = MachineTime::now().stolen_share_since(machine);
 
-    let Waited { mut summary, report, signal, router_gone, cost } = waited;
+    let Waited { mut summary, reports, signal, router_gone, cost } = waited;
     let (last_word, how) = router.map(Router::stop).unzip();
     let router = last_word.flatten();
     match how.filter(|_| router.is_none() || router_gone) {
@@ -101,17 +103,43 @@ pub fn conduct(loaded: &Loaded, options: &Options, terminal: Terminal) -> Result
         Some(how) => terminal.warn(&format!("the embedded router did not end in order: {how}")),
         None => {}
     }
-    summary.set_harness_health(health(&report));
-    Ok(Conducted { summary: *summary, report, address, halves, cost, router, stolen_ratio, signal })
+    summary.set_harness_health(worst_health(&reports));
+    summary.invalid.extend(mail_limit(&reports));
+    Ok(Conducted { summary: *summary, reports, address, halves, cost, router, stolen_ratio, signal })
 }
 
 fn measured_phases(loaded: &Loaded) -> Vec<String> {
     loaded.scenario.phases.iter().filter(|phase| phase.measure).map(|phase| phase.name.clone()).collect()
 }
 
-fn health(report: &ReactorReport) -> HarnessHealth {
+/// How many reactors the harness runs on: as many as it has cores, unless the operator says otherwise.
+fn reactors(loaded: &Loaded, options: &Options, halves: &Halves) -> usize {
+    let cores = if halves.is_split() { halves.harness.len() } else { cores::allowed().len() };
+    let users = usize::try_from(loaded.scenario.users.count).expect("USERS_MAX fits");
+    // A reactor without users would only be told about the others'.
+    options.harness_reactors.unwrap_or(cores).clamp(1, users.clamp(1, HOMES_MAX))
+}
+
+/// Health of one reactor.
+pub(super) fn health(report: &ReactorReport) -> HarnessHealth {
     let share = |ns: u64| ns as f64 / report.elapsed_ns.max(1) as f64;
     HarnessHealth { busy_ratio: share(report.busy_ns), cpu_ratio: share(report.cpu_ns) }
+}
+
+/// The worst of all: what one reactor is late for, others do not make up.
+fn worst_health(reports: &[ReactorReport]) -> HarnessHealth {
+    reports.iter().map(health).fold(HarnessHealth::default(), |worst, health| HarnessHealth {
+        busy_ratio: worst.busy_ratio.max(health.busy_ratio),
+        cpu_ratio: worst.cpu_ratio.max(health.cpu_ratio),
+    })
+}
+
+/// A reactor that cannot tell another one what came in stops reading, and what it reads later seems to have come later.
+fn mail_limit(reports: &[ReactorReport]) -> Option<Invalid> {
+    let parked: u64 = reports.iter().map(|report| report.counters.parked).sum();
+    let what =
+        || format!("a reactor of the harness was too busy to hear of what others had read, {parked} times");
+    (parked > 0).then(|| Invalid { limit: "mail".to_owned(), what: what() })
 }
 
 /// Starts the router, or finds the server.
@@ -162,7 +190,13 @@ fn wait_ready(inbox: &Receiver<Event>, router: Router) -> Result<(Router, Socket
     }
 }
 
-fn start_load(loaded: &Loaded, target: SocketAddr, sender: &Sender<Event>) -> Result<Load, Failure> {
+fn start_load(
+    loaded: &Loaded,
+    target: SocketAddr,
+    reactors: usize,
+    halves: &Halves,
+    sender: &Sender<Event>,
+) -> Result<Load, Failure> {
     let failed = |error: io::Error| Failure::internal(format!("cannot start the load: {error}"));
     let monitor = Arc::new(Monitor::default());
     let plan = LoadPlan {
@@ -172,13 +206,19 @@ fn start_load(loaded: &Loaded, target: SocketAddr, sender: &Sender<Event>) -> Re
         run: run_id(),
         monitor: Arc::clone(&monitor),
     };
-    let reactor = Reactor::new(LoadWorld::new(plan), ReactorConfig::default()).map_err(failed)?;
-    let stopper = reactor.stopper();
+    // More reactors than cores, or fewer: the kernel knows better which of them to put where.
+    let pinned = if reactors == halves.harness.len() { &halves.harness[..] } else { &[] };
+    let configs = cores::reactor_configs(reactors, pinned);
+    let fleet = Fleet::new(LoadWorld::shares(&plan, reactors), &configs).map_err(failed)?;
+    let stopper = fleet.stopper();
     let finished = sender.clone();
     let thread = thread::Builder::new()
         .name("load".into())
         .spawn(move || {
-            let outcome = reactor.run().map(|(world, report)| (Box::new(world.into_summary()), report));
+            let outcome = fleet.run().map(|reactors| {
+                let (worlds, reports): (Vec<_>, Vec<_>) = reactors.into_iter().unzip();
+                (Box::new(LoadWorld::summary_of(worlds)), reports)
+            });
             drop(finished.send(Event::Finished(outcome)));
         })
         .map_err(failed)?;
@@ -202,7 +242,7 @@ fn run_id() -> String {
 #[derive(Debug)]
 struct Waited {
     summary: Box<Summary>,
-    report: ReactorReport,
+    reports: Vec<ReactorReport>,
     signal: Option<i32>,
     router_gone: bool,
     cost: Option<(Vec<PhaseCost>, u64)>,
@@ -249,7 +289,7 @@ fn wait(
         }
     };
     progress.finish();
-    let (summary, report) =
+    let (summary, reports) =
         outcome.map_err(|error| Failure::internal(format!("the load failed: {error}")))?;
-    Ok(Waited { summary, report, signal, router_gone, cost: meter.map(CostMeter::finish) })
+    Ok(Waited { summary, reports, signal, router_gone, cost: meter.map(CostMeter::finish) })
 }

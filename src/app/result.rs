@@ -13,7 +13,7 @@ use super::child::End;
 use super::environment::{Environment, Program};
 use super::exit::{Exit, Failure};
 use super::target::Target;
-use crate::metrics::{Summary, Verdict};
+use crate::metrics::{HarnessHealth, Summary, Verdict};
 
 /// Version of the file's shape. Fields may be added under one number; nothing changes its meaning.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -107,7 +107,11 @@ pub struct HarnessRecord {
     pub stolen_ratio: f64,
     /// Most memory it ever held, in bytes.
     pub rss_peak_bytes: u64,
-    /// Turns of its event loop.
+    /// Each of its reactors, a thread with an event loop; the worst of them is in [`Summary::harness`]. Absent from
+    /// results of versions that had one.
+    #[serde(default)]
+    pub reactors: Vec<HarnessHealth>,
+    /// Turns of its event loops.
     pub turns: u64,
     /// Connections made.
     pub connections: u64,

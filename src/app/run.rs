@@ -16,6 +16,7 @@ use super::terminal::Terminal;
 use super::{clock, descriptors, process};
 use crate::load::scenario::Create;
 use crate::metrics::Verdict;
+use crate::reactor::ReactorReport;
 
 /// What the command line asks for.
 #[derive(Debug, Clone)]
@@ -32,6 +33,8 @@ pub struct Options {
     pub quiet: bool,
     /// A public address is the operator's own.
     pub mine: bool,
+    /// Threads of the harness; as many as it has cores without.
+    pub harness_reactors: Option<usize>,
 }
 
 /// Runs a scenario, writes `result.json` and prints the summary.
@@ -107,7 +110,7 @@ fn assemble(
 ) -> ResultFile {
     let scenario = &loaded.scenario;
     let program = Program::this();
-    let counters = &conducted.report.counters;
+    let total = |of: fn(&ReactorReport) -> u64| conducted.reports.iter().map(of).sum();
     ResultFile {
         schema_version: SCHEMA_VERSION,
         verdict: conducted.summary.verdict(),
@@ -144,10 +147,11 @@ fn assemble(
             cores: conducted.halves.harness.clone(),
             stolen_ratio: conducted.stolen_ratio,
             rss_peak_bytes: process::Usage::of(std::process::id()).map_or(0, |usage| usage.rss_peak_bytes),
-            turns: conducted.report.turns,
-            connections: counters.connected,
-            bytes_in: counters.bytes_in,
-            bytes_out: counters.bytes_out,
+            reactors: conducted.reports.iter().map(conduct::health).collect(),
+            turns: total(|report| report.turns),
+            connections: total(|report| report.counters.connected),
+            bytes_in: total(|report| report.counters.bytes_in),
+            bytes_out: total(|report| report.counters.bytes_out),
         },
         summary: conducted.summary.clone(),
     }
@@ -157,6 +161,9 @@ fn assemble(
 fn command(options: &Options) -> String {
     let mut words = vec!["xmpp-bench".to_owned(), quote(&options.scenario.display().to_string())];
     words.extend(options.overrides.flags());
+    if let Some(reactors) = options.harness_reactors {
+        words.extend(["--harness-reactors".to_owned(), reactors.to_string()]);
+    }
     if options.mine {
         words.push("--yes-this-is-my-server".to_owned());
     }
@@ -205,12 +212,16 @@ mod tests {
             json: false,
             quiet: false,
             mine: true,
+            harness_reactors: Some(2),
         }
     }
 
     #[test]
     fn a_run_can_be_repeated() {
-        assert_eq!(command(&options()), "xmpp-bench 'a dir/x.toml' --seed 3 --yes-this-is-my-server");
+        assert_eq!(
+            command(&options()),
+            "xmpp-bench 'a dir/x.toml' --seed 3 --harness-reactors 2 --yes-this-is-my-server"
+        );
     }
 
     #[test]

@@ -396,7 +396,7 @@ impl Summary {
         let measured = self.phases.iter().any(|p| p.measured && !p.actions.is_empty());
         if measured && health.busy_ratio > BUSY_RATIO_MAX {
             let what = format!(
-                "the harness' reactor was busy {:.0} % of the time, {:.0} % at most can be punctual",
+                "a reactor of the harness was busy {:.0} % of the time, {:.0} % at most can be punctual",
                 health.busy_ratio * 100.0,
                 BUSY_RATIO_MAX * 100.0
             );

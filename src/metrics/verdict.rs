@@ -33,7 +33,7 @@ pub enum Failure {
 /// Why a measurement is invalid: the limit that was met, and by what.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Invalid {
-    /// Short name of the limit: `achieved_ratio`, `lag`, `busy`, `descriptors`, `ports`, `roster`.
+    /// Short name of the limit: `achieved_ratio`, `lag`, `busy`, `mail`, `descriptors`, `ports`, `roster`.
     pub limit: String,
     /// One line with the numbers.
     pub what: String,
@@ -68,7 +68,7 @@ pub struct SloResult {
     pub why: String,
 }
 
-/// What the driver knows of the harness itself, per reactor of the harness.
+/// What the driver knows of the harness itself: of one reactor, or the worst of all.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct HarnessHealth {
     /// Share of the elapsed time that the reactor was not waiting, 0 to 1.
