@@ -51,14 +51,21 @@ fn homes_of(seed: u64) -> usize {
 /// Runs the scenario over a network with these habits; what was measured, the digest of every byte, and how many sessions
 /// are left.
 fn run(homes: usize, faults: Faults, seed: u64) -> (Summary, Digest, u64) {
-    let mut sim = simulation(SCENARIO, homes, faults, seed);
+    let mut sim = simulation(SCENARIO, homes, faults, seed, Mechanism::Plain);
     assert!(sim.run(Duration::from_secs(600)), "seed {seed}: the run does not end");
     let (digest, left) = (sim.digest(), sim.servers().map(|hub| hub.world().session_count()).sum::<usize>());
     let sessions = u64::try_from(left).expect("few");
     (sim.clients.into_world().into_summary(), digest, sessions)
 }
 
-fn simulation(text: &str, homes: usize, faults: Faults, seed: u64) -> Sim<ServerWorld, LoadWorld> {
+/// The server keeps what `keys` needs: for SCRAM these are salted keys, against which PLAIN takes work elsewhere.
+fn simulation(
+    text: &str,
+    homes: usize,
+    faults: Faults,
+    seed: u64,
+    keys: Mechanism,
+) -> Sim<ServerWorld, LoadWorld> {
     let scenario = Arc::new(Scenario::parse(text).expect("the scenario is right"));
     let secret = [3; 32];
     let config = ServerConfig {
@@ -68,7 +75,7 @@ fn simulation(text: &str, homes: usize, faults: Faults, seed: u64) -> Sim<Server
         conflict: ConflictPolicy::Replace,
     };
     let mut servers = ServerWorld::homes(config, homes);
-    let credentials = Credentials::derive("p", &[Mechanism::Plain], b"salt", 4096, &secret);
+    let credentials = Credentials::derive("p", &[keys], b"salt", 4096, &secret);
     let jid = |n: u32| {
         let user = scenario.users.username(n as usize);
         Jid::from_parts(Some(&user), "bench.local", None).expect("the pattern is good")
@@ -127,13 +134,26 @@ fn a_flood_through_narrow_lanes_waits_and_arrives() {
     let flood = SCENARIO.replace("40/s", "4000/s").replace("\"10s\"", "\"2s\"");
     for homes in [2, 3] {
         let faults = Faults { turn: Duration::from_millis(20), ..Faults::none() };
-        let mut sim = simulation(&flood, homes, faults, 1);
+        let mut sim = simulation(&flood, homes, faults, 1, Mechanism::Plain);
         assert!(sim.run(Duration::from_secs(600)), "{homes} homes: the flood does not end");
         let parked: u64 = sim.servers().map(|hub| hub.counters().parked).sum();
         assert!(parked > 100, "{homes} homes: {parked}; the lanes were never full");
         let summary = sim.clients.into_world().into_summary();
         assert_eq!(counts(&summary, "chat"), [8_000, 0, 0, 0, 0, 0], "{homes} homes");
         assert_eq!(counts(&summary, "presence"), [20, 0, 0, 0, 0, 0], "{homes} homes");
+    }
+}
+
+/// Every login waits for work that is done elsewhere and comes back late, over all kinds of networks.
+#[test]
+fn work_that_comes_back_late_loses_nothing() {
+    for (seed, faults) in [(1, Faults::none()), (2, Faults::rough()), (3, Faults::rough())] {
+        let mut sim = simulation(SCENARIO, homes_of(seed), faults, seed, Mechanism::ScramSha256);
+        assert!(sim.run(Duration::from_secs(600)), "seed {seed}: the run does not end");
+        assert_eq!(sim.servers().map(|hub| hub.counters().jobs).sum::<u64>(), 24, "seed {seed}");
+        let summary = sim.clients.into_world().into_summary();
+        assert_eq!(counts(&summary, "chat"), [400, 0, 0, 0, 0, 0], "seed {seed}");
+        assert_eq!(counts(&summary, "presence"), [100, 0, 0, 0, 0, 0], "seed {seed}");
     }
 }
 
