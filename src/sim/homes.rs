@@ -62,9 +62,7 @@ impl<S: World, C: World> Sim<S, C> {
         }
         for index in 0..self.homes.len() {
             let home = &mut self.homes[index];
-            // It was up to serve its sockets: what it waits for in its sleep has to be said again.
-            let is_due = home.asleep && !home.hub.lie_down();
-            if home.asleep && (home.bell.rung.swap(false, Ordering::Relaxed) || is_due) {
+            if home.asleep && home.bell.rung.swap(false, Ordering::Relaxed) {
                 home.asleep = false;
                 let delay = faults::up_to(self.faults.turn, &mut self.rng);
                 self.schedule(self.now + delay, Event::Turn(HomeId::new(index)));

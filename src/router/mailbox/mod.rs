@@ -90,8 +90,11 @@ pub struct MailCounters {
 struct Pair<T> {
     requests: Lane<T>,
     replies: Lane<T>,
-    /// The sender waits here for room.
+    /// The sender waits here for room, for what it could not push.
     room: Bell,
+    /// The sender waits here for the reserve of its reply lane, without which it takes no requests. A bell of its own: the
+    /// end of a turn takes back the wait for room, and must not take back this one.
+    reserve: Bell,
 }
 
 impl<T> Pair<T> {
@@ -173,7 +176,12 @@ pub struct Mailbox<T> {
 /// One mailbox for each home of a fleet.
 #[must_use]
 pub fn fleet<T: Weigh>(homes: usize, limits: MailboxLimits) -> Vec<Mailbox<T>> {
-    let pair = || Pair { requests: Lane::new(), replies: Lane::new(), room: Bell::default() };
+    let pair = || Pair {
+        requests: Lane::new(),
+        replies: Lane::new(),
+        room: Bell::default(),
+        reserve: Bell::default(),
+    };
     let shared = Arc::new(Shared {
         homes,
         limits,
@@ -300,7 +308,8 @@ impl<T: Weigh> Mailbox<T> {
         let Taken { letters, from, class, bytes } = taken;
         let pair = self.shared.pair(from, self.me);
         pair.lane(class).give_back(Batch { letters, bytes });
-        if pair.room.ring() {
+        // Both, whatever the first one says.
+        if pair.room.ring() | pair.reserve.ring() {
             self.outgoing[from.index()].ring = true;
         }
     }
@@ -349,7 +358,7 @@ impl<T: Weigh> Mailbox<T> {
         let pair = self.shared.pair(from, self.me);
         !pair.replies.is_empty()
             || (!pair.requests.is_empty()
-                && !self.shared.pair(self.me, from).room.lie_down(|| self.has_reserve(from)))
+                && !self.shared.pair(self.me, from).reserve.lie_down(|| self.has_reserve(from)))
     }
 
     /// This home is awake and needs no waking.
