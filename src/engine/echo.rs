@@ -69,6 +69,9 @@ impl Handler for Echo {
     }
     fn on_task(&mut self, task: &'static str, cx: &mut Cx<'_, Self>) {
         cx.world.lines.push(format!("task {task} {:?}", cx.me));
+        if task == "bye" {
+            cx.close(CloseReason::closed(Blame::Us));
+        }
     }
     fn on_timer(&mut self, timer: Timer, cx: &mut Cx<'_, Self>) {
         cx.world.lines.push(format!("timer {timer:?} {:?}", cx.now));

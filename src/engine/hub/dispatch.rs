@@ -3,7 +3,7 @@
 use bytes::BytesMut;
 
 use super::Hub;
-use crate::engine::connection::Phase;
+use crate::engine::connection::{Held, Phase};
 use crate::engine::outbox::Pressure;
 use crate::engine::{ConnId, Connection, Cx, Effect, Handler, Letter, Target, Timer, Timers, World};
 use crate::limits::CLOSE_FLUSH_MAX;
@@ -42,6 +42,10 @@ impl<H: Handler> Hub<H> {
             io.timers = Timers::default();
             io.timers.set(Timer::Flush, now + CLOSE_FLUSH_MAX);
             io.unread = BytesMut::new();
+            if std::mem::replace(&mut io.held, Held::Free) != Held::Free {
+                // Its socket was not read meanwhile. Now it has to be, or what waits there makes a reset of the end.
+                self.resumed.push_back(conn);
+            }
         } else if io.outbox.pressure() != Pressure::Fine {
             self.on_pressure(conn, now);
         }

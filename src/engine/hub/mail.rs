@@ -73,7 +73,13 @@ impl<H: Handler> Hub<H> {
 
     /// A connection whose input may be read again: call [`Hub::handle_read`], with empty input first.
     pub fn next_resumed(&mut self) -> Option<ConnId> {
-        self.resumed.pop_front()
+        while let Some(conn) = self.resumed.pop_front() {
+            // One that is lost has nothing to read any more.
+            if self.io(conn).is_some_and(|io| io.phase != Phase::Dead) {
+                return Some(conn);
+            }
+        }
+        None
     }
 
     /// Whether a connection's input waits for something: nothing is read from its socket until [`Hub::next_resumed`]

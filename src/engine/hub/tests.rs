@@ -299,3 +299,19 @@ fn a_connection_that_ends_at_the_barrier_takes_its_answers_along() {
     hub.remove(conn);
     assert!(hub.is_empty() && hub.next_resumed().is_none());
 }
+
+/// Unread input would make the kernel answer our last words with a reset.
+#[test]
+fn a_connection_that_ends_while_it_waits_is_read_again() {
+    let (mut hub, conn) = opened();
+    read(&mut hub, conn, "<request/><never-handled/>");
+    assert!(hub.is_held(conn));
+    hub.effects.task(conn, "bye");
+    hub.settle(Nanos(4));
+    assert!(!hub.is_held(conn));
+    assert_eq!(hub.next_resumed(), Some(conn));
+    assert!(!read(&mut hub, conn, "<unwanted/>"));
+    run_next_job(&mut hub);
+    assert!(hub.next_resumed().is_none(), "the answer comes too late");
+    assert_eq!(written(&mut hub, conn, 99), "");
+}
