@@ -21,28 +21,35 @@ pub(super) trait Flag {
     fn fence();
 }
 
-impl Flag for AtomicBool {
-    fn lowered() -> Self {
-        Self::new(false)
-    }
+/// The same for the processor's atomics and the model checker's: what is checked is what runs.
+macro_rules! flag {
+    ($atomic:ty, $fence:path) => {
+        impl Flag for $atomic {
+            fn lowered() -> Self {
+                Self::new(false)
+            }
 
-    fn raise(&self) {
-        // A swap and not a store: it comes behind whatever a ringer has just done to the flag.
-        self.swap(true, Ordering::AcqRel);
-    }
+            fn raise(&self) {
+                // A swap and not a store: it comes behind whatever a ringer has just done to the flag.
+                self.swap(true, Ordering::AcqRel);
+            }
 
-    fn lower(&self) -> bool {
-        self.swap(false, Ordering::AcqRel)
-    }
+            fn lower(&self) -> bool {
+                self.swap(false, Ordering::AcqRel)
+            }
 
-    fn is_up(&self) -> bool {
-        self.load(Ordering::Relaxed)
-    }
+            fn is_up(&self) -> bool {
+                self.load(Ordering::Relaxed)
+            }
 
-    fn fence() {
-        fence(Ordering::SeqCst);
-    }
+            fn fence() {
+                $fence(Ordering::SeqCst);
+            }
+        }
+    };
 }
+
+flag!(AtomicBool, fence);
 
 /// Between one sleeper and those who may wake it.
 #[derive(Debug)]
@@ -101,27 +108,7 @@ mod tests {
         builder.check(run);
     }
 
-    impl Flag for AtomicBool {
-        fn lowered() -> Self {
-            Self::new(false)
-        }
-
-        fn raise(&self) {
-            self.swap(true, Ordering::AcqRel);
-        }
-
-        fn lower(&self) -> bool {
-            self.swap(false, Ordering::AcqRel)
-        }
-
-        fn is_up(&self) -> bool {
-            self.load(Ordering::Relaxed)
-        }
-
-        fn fence() {
-            fence(Ordering::SeqCst);
-        }
-    }
+    flag!(AtomicBool, fence);
 
     /// As an eventfd: a wake is kept until the sleeper takes it.
     struct Waker {
