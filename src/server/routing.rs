@@ -71,29 +71,26 @@ impl ServerWorld {
                 Audience::Asked(contacts) => {
                     Audience::Asked(self.mail_others(&stanza, contacts, Audience::Asked, out))
                 }
-                Audience::Resource(jid) => match self.other_home(jid.as_ref().bare().as_str()) {
-                    Some(home) => {
-                        out.mail(home, Parcel { stanza, audience: Audience::Resource(jid) });
-                        continue;
-                    }
-                    None => Audience::Resource(jid),
-                },
-                Audience::Unheard => match self.other_home_of_to(&stanza) {
-                    Some(home) => {
-                        out.mail(home, Parcel { stanza, audience: Audience::Unheard });
-                        continue;
-                    }
-                    None => Audience::Unheard,
-                },
-                Audience::To => Audience::To,
+                one @ (Audience::To | Audience::Resource(_) | Audience::Unheard) => one,
             };
-            self.receive(Parcel { stanza, audience }, out);
+            let parcel = Parcel { stanza, audience };
+            match self.other_home_of(&parcel) {
+                Some(home) => out.mail(home, parcel),
+                None => self.receive(parcel, out),
+            }
         }
     }
 
-    fn other_home_of_to(&self, stanza: &Stanza) -> Option<HomeId> {
-        let address = JidRef::parse_attr(stanza.to()?).ok()?;
-        self.other_home(address.jid().bare().as_str())
+    /// The home of a parcel for one, if it is not this one. [`Self::route`] finds that of an address by itself.
+    fn other_home_of(&self, parcel: &Parcel) -> Option<HomeId> {
+        match &parcel.audience {
+            Audience::Resource(jid) => self.other_home(jid.as_ref().bare().as_str()),
+            Audience::Unheard => {
+                let address = JidRef::parse_attr(parcel.stanza.to()?).ok()?;
+                self.other_home(address.jid().bare().as_str())
+            }
+            Audience::To | Audience::Each(_) | Audience::Asked(_) => None,
+        }
     }
 
     /// One letter to each other home that contacts have: the stanza and who is there. Returns who is here.
