@@ -93,6 +93,28 @@ fn a_router_that_dies_is_6_and_said() {
     assert!(result["target"]["router"].is_null(), "it left no last word");
 }
 
+/// The users go on meaning to send: what they meant to send meanwhile has waited, whether it was sent or not.
+#[test]
+fn a_router_that_stands_still_is_measured_and_loses_nothing() {
+    let folder = Folder::small();
+    let words = "small.toml --out o --set phase.steady.duration=8s --set phase.steady.do.ping.rate=50/s";
+    let mut program = folder.start_args(&words.split(' ').collect::<Vec<_>>(), &[]);
+    program.wait_stderr("steady ");
+    Process::child_of(program.pid).pause(2);
+    let ended = program.finish();
+    assert!([Some(0), Some(5)].contains(&ended.code), "{ended:?}");
+    let result = folder.result("o");
+    let ping = &result["summary"]["phases"][1]["actions"][0];
+    let counts = &ping["counts"];
+    let number = |value: &serde_json::Value| value.as_u64().expect("a count");
+    assert_eq!((number(&counts["intended"]), number(&counts["done"])), (400, 400), "nothing is lost");
+    assert_eq!((number(&counts["lost"]), number(&counts["duplicated"])), (0, 0));
+    let percentiles = ping["latencies"]["response"]["percentiles"].as_array().expect("a list");
+    // The slowest tenth are the 40 that were meant to be sent in the first 0.8 s of the pause: 1.2 s were left of it.
+    let p90 = percentiles.iter().find(|p| p["name"] == "p90").expect("400 samples are enough");
+    assert!(number(&p90["ns"]) >= 1_100_000_000, "{p90}");
+}
+
 #[test]
 fn the_router_dies_with_its_parent() {
     let folder = Folder::small();

@@ -42,6 +42,15 @@ impl Process {
         let _ = pidfd_send_signal(&self.handle, Signal::CONT);
     }
 
+    /// Stops it for so long: what a frozen machine or a long collection does to a server.
+    pub(super) fn pause(&self, seconds: i64) {
+        self.signal(Signal::STOP);
+        let mut fds = [PollFd::new(&self.handle, PollFlags::IN)];
+        let timeout = Timespec { tv_sec: seconds, tv_nsec: 0 };
+        assert_eq!(poll(&mut fds, Some(&timeout)), Ok(0), "who is stopped does not end");
+        self.wake();
+    }
+
     /// Waits until it has ended.
     #[track_caller]
     pub(super) fn wait_gone(&self) {
