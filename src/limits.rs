@@ -116,6 +116,9 @@ pub const ROSTER_ITEMS_MAX: usize = 10_000;
 pub const ROSTER_GROUPS_MAX: usize = 32;
 /// Longest handle and longest group name (RFC 6121 §2.3.3 lets a server set it).
 pub const ROSTER_NAME_BYTES_MAX: usize = 1_023;
+/// Removed contacts that one roster remembers, so that a client's older copy can be brought up to date (RFC 6121
+/// §2.6.3); a client whose copy is older than that gets the whole roster.
+pub const ROSTER_REMOVALS_MAX: usize = 64;
 /// Subscription requests kept for one account until it answers them, in stanzas.
 pub const SUBSCRIBE_REQUESTS_PER_ACCOUNT_MAX: usize = 256;
 /// Targets of directed presence that one session is remembered for (RFC 6121 §4.6.1).

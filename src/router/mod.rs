@@ -30,7 +30,7 @@ pub use account::{Account, PendingRequest};
 pub use delivery::{Dropped, Verdict};
 pub use home::{HomeId, Homes};
 pub use parcel::{Audience, Parcel};
-pub use roster::{Roster, RosterDetails, RosterItem};
+pub use roster::{Roster, RosterChange, RosterDetails, RosterItem};
 pub use session::{Available, Session, SessionId, Sink};
 pub use shard::{AccountId, Shard};
 pub use subscription::{Inbound, Outbound, Subscription, SubscriptionChange};

@@ -60,6 +60,8 @@ pub(super) struct Request<'a> {
     pub(super) account: Option<AccountId>,
     /// Payload of the result.
     pub(super) reply: &'a mut Vec<u8>,
+    /// Stanzas for the asker's connection behind the result.
+    pub(super) after: &'a mut Vec<Stanza>,
 }
 
 impl Request<'_> {
@@ -89,13 +91,18 @@ impl ServerWorld {
         out: &mut Effects<ClientLink>,
     ) {
         let mut payload_bytes = std::mem::take(&mut self.scratch.bytes);
-        let result = self.ask(stanza, account, origin, &mut payload_bytes, out);
+        let mut after = Vec::new();
+        let result = self.ask(stanza, account, origin, (&mut payload_bytes, &mut after), out);
         let mut bytes = Vec::with_capacity(payload_bytes.len() + 256);
         match result {
             Ok(()) => {
                 self.write_result(stanza, account, &payload_bytes, &mut bytes);
                 self.counters.answered += 1;
                 self.reply(&bytes, origin, out);
+                // As answers: what holds back the result holds back what follows it.
+                if let Some(Origin { conn, .. }) = origin {
+                    after.drain(..).for_each(|stanza| out.answer(conn, stanza));
+                }
             }
             Err(condition) => self.bounce(stanza, condition, origin, out),
         }
@@ -108,7 +115,7 @@ impl ServerWorld {
         stanza: &Stanza,
         account: Option<AccountId>,
         origin: Option<Origin>,
-        reply: &mut Vec<u8>,
+        (reply, after): (&mut Vec<u8>, &mut Vec<Stanza>),
         out: &mut Effects<ClientLink>,
     ) -> Result<(), Condition> {
         let iq = Node::parse(stanza.element(), NS_CLIENT);
@@ -120,7 +127,7 @@ impl ServerWorld {
         let answer = answer.ok_or(Condition::ServiceUnavailable)?;
         let is_set = stanza.head().stanza_type == StanzaType::Set;
         let asker = asker.jid();
-        answer(&mut Request { world: self, out, payload, is_set, asker, origin, account, reply })
+        answer(&mut Request { world: self, out, payload, is_set, asker, origin, account, reply, after })
     }
 
     fn write_result(&self, stanza: &Stanza, account: Option<AccountId>, payload: &[u8], bytes: &mut Vec<u8>) {

@@ -1,4 +1,7 @@
-//! Rosters: get, set, remove, push (RFC 6121 §2). Versioning (§2.6) is not offered.
+//! Rosters: get, set, remove, push, and bringing a client's older copy up to date (RFC 6121 §2).
+//!
+//! Subscriptions between the two are `subscription`'s. A version on the wire is this process's tag and a number: a copy
+//! from another process of the server, whose rosters began anew, is never taken for a known one.
 
 use bytes::Bytes;
 
@@ -8,7 +11,7 @@ use super::world::ServerWorld;
 use super::write::{attr, presence};
 use crate::engine::Effects;
 use crate::limits::{ROSTER_GROUPS_MAX, ROSTER_ITEMS_MAX, ROSTER_NAME_BYTES_MAX};
-use crate::router::{AccountId, RosterDetails, RosterItem, SubscriptionChange};
+use crate::router::{AccountId, Roster, RosterChange, RosterDetails, RosterItem, SubscriptionChange};
 use crate::stanza::{Condition, Jid, JidRef, Stanza};
 use crate::xml::{Node, escape_text_into};
 
@@ -32,8 +35,24 @@ fn get(request: &mut Request<'_>, account: AccountId) -> Result<(), Condition> {
     if let Some(session) = session.and_then(|id| request.world.shard.session_mut(id)) {
         session.set_interested();
     }
-    request.push("<query xmlns='jabber:iq:roster'>");
-    for item in request.world.shard.account(account).roster().items() {
+    let world = &*request.world;
+    let roster = world.shard.account(account).roster();
+    if let Some(changes) = world.known_version(request.payload, roster) {
+        // As good as pushes that the client would have had meanwhile: it is told nothing else (§2.6.3).
+        let id = |version| format!("push-{}-{version}", world.roster_tag);
+        let pushes = changes.into_iter().map(|(version, change)| {
+            let mut bytes = Vec::new();
+            world.write_push(&id(version), version, change, &mut bytes);
+            Stanza::from_own(Bytes::from(bytes))
+        });
+        request.after.extend(pushes);
+        return Ok(());
+    }
+    let tag = &world.roster_tag;
+    request.reply.extend_from_slice(b"<query xmlns='jabber:iq:roster'");
+    attr("ver", &format!("{tag}-{}", roster.version()), request.reply);
+    request.reply.push(b'>');
+    for item in roster.items() {
         write_item(item, request.reply);
     }
     request.push("</query>");
@@ -100,7 +119,7 @@ impl ServerWorld {
         entry.roster_mut().remove(contact.as_ref()).ok_or(Condition::ItemNotFound)?;
         let own = entry.jid().clone();
         entry.remove_pending(contact.as_ref());
-        self.push(account, |out| write_removed(contact.as_ref(), out), out);
+        self.push_removal(account, contact, out);
         if state.has_to() || state.is_pending_out() {
             self.post_change(SubscriptionChange::Unsubscribe, &own, contact);
         }
@@ -118,28 +137,59 @@ impl ServerWorld {
         self.post(crate::router::Parcel::addressed(stanza));
     }
 
+    /// What a client's copy of its roster lacks, if the request names a version that this roster once had (§2.6.2).
+    fn known_version<'r>(
+        &self,
+        query: &Node<'_>,
+        roster: &'r Roster,
+    ) -> Option<Vec<(u32, RosterChange<'r>)>> {
+        let version = query.attr("ver")?.strip_prefix(&*self.roster_tag)?.strip_prefix('-')?;
+        roster.changes_since(version.parse().ok()?)
+    }
+
     /// Pushes a contact's item to every interested resource (§2.1.6).
     pub(super) fn push_item(&mut self, account: AccountId, contact: &Jid, out: &mut Effects<ClientLink>) {
-        let mut bytes = Vec::new();
-        if let Some(item) = self.shard.account(account).roster().get(contact.as_ref()) {
-            write_item(item, &mut bytes);
-        }
-        self.push(account, |out| out.extend_from_slice(&bytes), out);
+        let roster = self.shard.account(account).roster();
+        let Some(item) = roster.get(contact.as_ref()) else { return };
+        let mut bytes = std::mem::take(&mut self.scratch.bytes);
+        self.write_push(&self.next_push_id(), roster.version(), RosterChange::Item(item), &mut bytes);
+        self.push(account, bytes, out);
+    }
+
+    fn push_removal(&mut self, account: AccountId, contact: &Jid, out: &mut Effects<ClientLink>) {
+        let version = self.shard.account(account).roster().version();
+        let mut bytes = std::mem::take(&mut self.scratch.bytes);
+        self.write_push(&self.next_push_id(), version, RosterChange::Removed(contact), &mut bytes);
+        self.push(account, bytes, out);
+    }
+
+    fn next_push_id(&self) -> String {
+        format!("push-{}", self.pushes + 1)
     }
 
     /// One push: it has neither `from` (so it is the account's own, RFC 6120 §8.1.2.1) nor `to`, and so is the same for all.
-    fn push(&mut self, account: AccountId, item: impl FnOnce(&mut Vec<u8>), out: &mut Effects<ClientLink>) {
+    fn push(&mut self, account: AccountId, mut bytes: Vec<u8>, out: &mut Effects<ClientLink>) {
         self.shard.interested(account, &mut self.scratch.recipients);
-        if self.scratch.recipients.is_empty() {
-            return;
+        if !self.scratch.recipients.is_empty() {
+            self.pushes += 1;
+            let stanza = Stanza::from_own(Bytes::copy_from_slice(&bytes));
+            self.deliver(stanza, crate::engine::Stamp::Kept, out);
         }
-        self.pushes += 1;
-        let mut bytes = b"<iq type='set'".to_vec();
-        attr("id", &format!("push-{}", self.pushes), &mut bytes);
-        bytes.extend_from_slice(b"><query xmlns='jabber:iq:roster'>");
-        item(&mut bytes);
-        bytes.extend_from_slice(b"</query></iq>");
-        self.deliver(Stanza::from_own(Bytes::from(bytes)), crate::engine::Stamp::Kept, out);
+        bytes.clear();
+        self.scratch.bytes = bytes;
+    }
+
+    fn write_push(&self, id: &str, version: u32, change: RosterChange<'_>, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"<iq type='set'");
+        attr("id", id, out);
+        out.extend_from_slice(b"><query xmlns='jabber:iq:roster'");
+        attr("ver", &format!("{}-{version}", self.roster_tag), out);
+        out.push(b'>');
+        match change {
+            RosterChange::Item(item) => write_item(item, out),
+            RosterChange::Removed(contact) => write_removed(contact.as_ref(), out),
+        }
+        out.extend_from_slice(b"</query></iq>");
     }
 }
 
@@ -151,6 +201,9 @@ fn write_item(item: &RosterItem, out: &mut Vec<u8>) {
         attr("name", item.name(), out);
     }
     attr("subscription", item.state().as_str(), out);
+    if item.is_approved() {
+        attr("approved", "true", out);
+    }
     if item.state().is_pending_out() {
         attr("ask", "subscribe", out);
     }

@@ -5,7 +5,7 @@
 //!
 //! - A request to a local account that does not exist is ignored (§8.5.1), not answered with an error (§3.1.2): the user
 //!   sees a pending request, exactly as with an account that is offline.
-//! - Pre-approval (§3.4) is not offered.
+//! - An approval that was made before the request (§3.4) is used up by it: no record of it is kept.
 
 use super::client_link::ClientLink;
 use super::routing::Origin;
@@ -14,7 +14,8 @@ use super::write::{detached, presence, readdressed};
 use crate::engine::Effects;
 use crate::limits::ROSTER_ITEMS_MAX;
 use crate::router::{
-    AccountId, Dropped, Parcel, PendingRequest, SessionId, Shard, Subscription, SubscriptionChange,
+    AccountId, Dropped, Parcel, PendingRequest, RosterItem, SessionId, Shard, Subscription,
+    SubscriptionChange,
 };
 use crate::stanza::{Condition, Jid, JidRef, Stanza, To};
 
@@ -48,18 +49,22 @@ impl ServerWorld {
         self.send_subscription(stanza, change, account, &contact, out);
     }
 
-    /// A request that can never be answered changes nothing (§3.1.2). All else only gives something up, and is done here
-    /// even when the contact cannot be told.
+    /// A request that can never be answered changes nothing (§3.1.2), nor does what needs one item too many. All else only
+    /// gives something up, and is done here even when the contact cannot be told.
     fn refusal(&self, account: AccountId, change: SubscriptionChange, contact: &Jid) -> Option<Condition> {
+        let roster = self.shard.account(account).roster();
+        let is_full = roster.len() >= ROSTER_ITEMS_MAX && roster.get(contact.as_ref()).is_none();
+        if change == SubscriptionChange::Subscribed && is_full {
+            return Some(Condition::ResourceConstraint);
+        }
         if change != SubscriptionChange::Subscribe {
             return None;
         }
-        let roster = self.shard.account(account).roster();
         if contact.as_ref().domain() != self.domain() {
             Some(Condition::RemoteServerNotFound)
         } else if contact.as_ref().local().is_none() {
             Some(Condition::ServiceUnavailable)
-        } else if roster.len() >= ROSTER_ITEMS_MAX && roster.get(contact.as_ref()).is_none() {
+        } else if is_full {
             Some(Condition::ResourceConstraint)
         } else {
             None
@@ -79,7 +84,7 @@ impl ServerWorld {
         let old = self.shard.account(account).subscription(contact.as_ref());
         let outbound = old.outbound(change);
         if !outbound.route {
-            return self.counters.count_drop(Dropped::NoChange);
+            return self.set_approval(account, contact, old, change, out);
         }
         if old.has_from() && !outbound.next.has_from() {
             self.send_unavailable_to(account, contact);
@@ -89,6 +94,25 @@ impl ServerWorld {
         if change == SubscriptionChange::Subscribed {
             self.send_presence_to(account, contact);
         }
+    }
+
+    /// What goes no further may approve a request that has not been made yet (§3.4.2), or take that back (§3.2.2).
+    fn set_approval(
+        &mut self,
+        account: AccountId,
+        contact: &Jid,
+        state: Subscription,
+        change: SubscriptionChange,
+        out: &mut Effects<ClientLink>,
+    ) {
+        let approve = change == SubscriptionChange::Subscribed;
+        let roster = self.shard.account_mut(account).roster_mut();
+        let is_approved = roster.get(contact.as_ref()).is_some_and(RosterItem::is_approved);
+        if !state.can_be_approved() || approve == is_approved {
+            return self.counters.count_drop(Dropped::NoChange);
+        }
+        roster.set_approved(contact, approve);
+        self.push_item(account, contact, out);
     }
 
     /// The contact's half (§3.1.3, §3.1.6, §3.2.3, §3.3.3), at its home. From the table's point of view the contact is
@@ -111,7 +135,13 @@ impl ServerWorld {
         let Some(Ok(from)) = stanza.from().map(JidRef::parse_attr) else { return };
         let sender = self.shard.intern(from.jid().bare().to_jid());
         let old = self.shard.account(account).subscription(sender.as_ref());
-        let inbound = old.inbound(change);
+        let item = self.shard.account(account).roster().get(sender.as_ref());
+        let is_approved = item.is_some_and(RosterItem::is_approved) && old.can_be_approved();
+        let inbound = if is_approved && change == SubscriptionChange::Subscribe {
+            old.inbound_approved()
+        } else {
+            old.inbound(change)
+        };
         if change == SubscriptionChange::Subscribe
             && inbound.deliver
             && !self.keep_request(stanza, account, &sender)

@@ -36,6 +36,8 @@ pub struct ServerWorld {
     pub(super) parcels: VecDeque<Parcel>,
     /// Roster pushes so far: the next one's id (RFC 6121 §2.1.6).
     pub(super) pushes: u64,
+    /// What tells this process's roster versions from another's.
+    pub(super) roster_tag: Arc<str>,
     /// `<presence type='unavailable'/>`, to be stamped.
     pub(super) unavailable: Stanza,
     /// Reused by every call, empty between calls.
@@ -73,15 +75,13 @@ impl ServerWorld {
             plain_proofs: mechanisms.contains(&Mechanism::Plain),
             mechanisms,
             process_secret,
-            // Neither roster versioning nor pre-approval is built (RFC 6121 §2.6.1, §3.4).
-            extra_features: String::new(),
+            extra_features: FEATURES.to_owned(),
         });
         homes.iter().map(|me| Self::home(Arc::clone(&settings), conflict, me, homes.clone())).collect()
     }
 
     fn home(settings: Arc<ServerSettings>, conflict: ConflictPolicy, me: HomeId, homes: Homes) -> Self {
         Self {
-            settings,
             conflict,
             me,
             homes,
@@ -91,9 +91,11 @@ impl ServerWorld {
             connections: Connections::default(),
             parcels: VecDeque::new(),
             pushes: 0,
+            roster_tag: settings.process_tag("roster").into(),
             unavailable: Stanza::from_own(Bytes::from_static(b"<presence type='unavailable'/>")),
             scratch: Scratch::default(),
             stopping: false,
+            settings,
         }
     }
 
@@ -126,6 +128,10 @@ impl ServerWorld {
         self.stopping
     }
 }
+
+/// Features of an authenticated stream that are only told: roster versioning (RFC 6121 §2.6.1) and pre-approval (§3.4).
+const FEATURES: &str =
+    "<ver xmlns='urn:xmpp:features:rosterver'/><sub xmlns='urn:xmpp:features:pre-approval'/>";
 
 impl Job for ServerWork {
     type Answer = ServerWorked;

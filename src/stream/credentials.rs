@@ -131,7 +131,7 @@ impl fmt::Debug for PasswordProof {
     }
 }
 
-fn hmac_sha256(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
+pub(super) fn hmac_sha256(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
     let mut mac = <Hmac<Sha256> as Mac>::new_from_slice(key).expect("any key length is valid");
     for part in parts {
         mac.update(part);

@@ -299,7 +299,7 @@ impl Reference {
         let inner = match (stanza.payload, account) {
             (Payload::Roster, Some(_)) if !is_own => return bounce("auth", "forbidden"),
             (Payload::Roster, Some(account)) if !is_set => {
-                Inner::Items("<query xmlns='jabber:iq:roster'>", self.roster(account))
+                Inner::Items("<query xmlns='jabber:iq:roster' ver='", self.roster(account))
             }
             (Payload::Ping | Payload::DiscoInfo | Payload::DiscoItems, _) if !is_shown => {
                 return bounce("cancel", "service-unavailable");

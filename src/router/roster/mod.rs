@@ -1,9 +1,13 @@
-//! A roster in memory (RFC 6121 §2).
+//! A roster in memory, and what changed in it when (RFC 6121 §2).
 //!
 //! It writes no XML and knows no pending request of a contact: that one is the account's, because it must not make
 //! an item (Appendix A.1, state 3). Items are sorted by address, so that answers are the same in every run.
+//!
+//! Every change has a version, counted from 1 (§2.6): an item knows the one that changed it last, and the newest
+//! [`ROSTER_REMOVALS_MAX`] removals are remembered.
 
 use super::Subscription;
+use crate::limits::ROSTER_REMOVALS_MAX;
 use crate::stanza::{Jid, JidRef};
 
 /// What few items have; kept apart so that an item without it stays small.
@@ -20,7 +24,10 @@ pub struct RosterDetails {
 pub struct RosterItem {
     jid: Jid,
     details: Option<Box<RosterDetails>>,
+    /// The version that changed it last.
+    version: u32,
     state: Subscription,
+    approved: bool,
 }
 
 /// One account's contacts.
@@ -28,6 +35,27 @@ pub struct RosterItem {
 pub struct Roster {
     /// Sorted by address, none twice.
     items: Vec<RosterItem>,
+    /// Changes so far.
+    version: u32,
+    /// Contacts that were removed, oldest first.
+    removals: Option<Box<Removals>>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Removals {
+    /// Version and address of each that is remembered.
+    newest: Vec<(u32, Jid)>,
+    /// The newest one that was forgotten: what was known before it cannot be brought up to date.
+    forgotten: u32,
+}
+
+/// One difference between two versions of a roster.
+#[derive(Debug, Clone, Copy)]
+pub enum RosterChange<'r> {
+    /// The item is new, or is now like this.
+    Item(&'r RosterItem),
+    /// The contact was removed.
+    Removed(&'r Jid),
 }
 
 impl RosterItem {
@@ -41,6 +69,12 @@ impl RosterItem {
     #[must_use]
     pub const fn state(&self) -> Subscription {
         self.state
+    }
+
+    /// Whether a request of the contact is approved before it is made (§3.4).
+    #[must_use]
+    pub const fn is_approved(&self) -> bool {
+        self.approved
     }
 
     /// Handle, empty when there is none.
@@ -61,12 +95,40 @@ impl Roster {
     pub fn from_states(states: impl IntoIterator<Item = (Jid, Subscription)>) -> Self {
         let mut items: Vec<_> = states
             .into_iter()
-            .map(|(jid, state)| RosterItem { jid, details: None, state: state.without_pending_in() })
+            .map(|(jid, state)| RosterItem {
+                jid,
+                details: None,
+                version: 0,
+                state: state.without_pending_in(),
+                approved: false,
+            })
             .collect();
         items.sort_by(|a, b| a.jid.as_str().cmp(b.jid.as_str()));
         items.dedup_by(|b, a| a.jid.as_str() == b.jid.as_str());
         items.shrink_to_fit();
-        Self { items }
+        Self { items, version: 0, removals: None }
+    }
+
+    /// How often it was changed.
+    #[must_use]
+    pub const fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// What is different from what `version` was, oldest change first, with the version of each (§2.6.3). `None`: this
+    /// roster never had that version, or what was removed since is forgotten.
+    #[must_use]
+    pub fn changes_since(&self, version: u32) -> Option<Vec<(u32, RosterChange<'_>)>> {
+        let forgotten = self.removals.as_ref().map_or(0, |removals| removals.forgotten);
+        if version > self.version || version < forgotten {
+            return None;
+        }
+        let items = self.items.iter().map(|item| (item.version, RosterChange::Item(item)));
+        let removals = self.removals.iter().flat_map(|removals| &removals.newest);
+        let removals = removals.map(|(version, jid)| (*version, RosterChange::Removed(jid)));
+        let mut changes: Vec<_> = items.chain(removals).filter(|(changed, _)| *changed > version).collect();
+        changes.sort_unstable_by_key(|(changed, _)| *changed);
+        Some(changes)
     }
 
     /// Contacts, sorted by address.
@@ -92,33 +154,56 @@ impl Roster {
         self.find(contact).ok().map(|index| &self.items[index])
     }
 
-    /// Sets a contact's state; makes the item when there is none.
+    /// Sets a contact's state; makes the item when there is none. Who is subscribed needs no approval any more.
     pub fn set_state(&mut self, contact: &Jid, state: Subscription) {
-        self.item_mut(contact).state = state.without_pending_in();
+        let item = self.changed(contact);
+        item.state = state.without_pending_in();
+        item.approved &= !state.has_from();
     }
 
     /// Sets a contact's handle and groups; makes the item when there is none.
     pub fn set_details(&mut self, contact: &Jid, details: RosterDetails) {
         let details = (details != RosterDetails::default()).then(|| Box::new(details));
-        self.item_mut(contact).details = details;
+        self.changed(contact).details = details;
+    }
+
+    /// Approves a contact's request before it is made, or takes that back (§3.4); makes the item when there is none.
+    pub fn set_approved(&mut self, contact: &Jid, approved: bool) {
+        self.changed(contact).approved = approved;
     }
 
     /// Takes a contact out.
     pub fn remove(&mut self, contact: JidRef<'_>) -> Option<RosterItem> {
-        self.find(contact).ok().map(|index| self.items.remove(index))
+        let index = self.find(contact).ok()?;
+        let item = self.items.remove(index);
+        self.version += 1;
+        let removals = self.removals.get_or_insert_default();
+        if removals.newest.len() >= ROSTER_REMOVALS_MAX {
+            removals.forgotten = removals.newest.remove(0).0;
+        }
+        removals.newest.push((self.version, item.jid.clone()));
+        Some(item)
     }
 
     fn find(&self, contact: JidRef<'_>) -> Result<usize, usize> {
         self.items.binary_search_by(|item| item.jid.as_str().cmp(contact.as_str()))
     }
 
-    fn item_mut(&mut self, contact: &Jid) -> &mut RosterItem {
+    /// A contact's item, made when there is none, marked as changed now.
+    fn changed(&mut self, contact: &Jid) -> &mut RosterItem {
+        self.version += 1;
         let index = self.find(contact.as_ref()).unwrap_or_else(|index| {
-            let item = RosterItem { jid: contact.clone(), details: None, state: Subscription::None };
+            if let Some(removals) = &mut self.removals {
+                removals.newest.retain(|(_, jid)| jid.as_str() != contact.as_str());
+            }
+            let (state, approved) = (Subscription::None, false);
+            let item = RosterItem { jid: contact.clone(), details: None, version: 0, state, approved };
             self.items.insert(index, item);
             index
         });
-        &mut self.items[index]
+        let item = &mut self.items[index];
+        item.version = self.version;
+        item
     }
 }
 

@@ -157,6 +157,22 @@ impl Subscription {
         }
     }
 
+    /// Whether `subscribed` approves a request that the contact has not made yet (§3.4.2, rules 3 and 4).
+    #[must_use]
+    pub const fn can_be_approved(self) -> bool {
+        matches!(self, Self::None | Self::NonePendingOut | Self::To)
+    }
+
+    /// The state once a request is granted.
+    #[must_use]
+    pub const fn with_from(self) -> Self {
+        match self {
+            Self::None | Self::NonePendingIn | Self::From => Self::From,
+            Self::NonePendingOut | Self::NonePendingOutIn | Self::FromPendingOut => Self::FromPendingOut,
+            Self::To | Self::ToPendingIn | Self::Both => Self::Both,
+        }
+    }
+
     /// Value of a roster item's `subscription` (RFC 6121 §2.1.2.5).
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -168,7 +184,7 @@ impl Subscription {
         }
     }
 
-    /// Appendix A.2, tables 2 to 5. Pre-approval (table 4, note 1) is not offered: such a stanza changes nothing.
+    /// Appendix A.2, tables 2 to 5. Pre-approval (table 4, note 1) changes no state: see [`Self::can_be_approved`].
     #[must_use]
     pub const fn outbound(self, change: SubscriptionChange) -> Outbound {
         let (route, next) = match change {
@@ -208,6 +224,12 @@ impl Subscription {
             },
         };
         Outbound { route, next }
+    }
+
+    /// A request that was approved before it was made (§3.4.2): the user does not see it, and the server answers.
+    #[must_use]
+    pub const fn inbound_approved(self) -> Inbound {
+        Inbound { deliver: false, next: self.with_from(), reply: Some(SubscriptionChange::Subscribed) }
     }
 
     /// Appendix A.3, tables 6 to 9.

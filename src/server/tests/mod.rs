@@ -3,8 +3,10 @@
 mod bind;
 mod delivery;
 mod iq;
+mod pre_approval;
 mod presence;
 mod rig;
 mod roster;
 mod stanzas;
 mod subscription;
+mod versions;

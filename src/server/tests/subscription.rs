@@ -67,10 +67,7 @@ fn a_request_waits_until_it_is_answered() {
     }
     let juliet = rig.login("juliet@d/last");
     rig.send(juliet, "<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
-    assert!(
-        rig.one(juliet).contains("<query xmlns='jabber:iq:roster'></query>"),
-        "a request is no item (A.1)"
-    );
+    assert!(rig.one(juliet).contains("-0'></query>"), "a request is no item (A.1)");
     rig.send(juliet, "<presence type='unsubscribed' to='romeo@d'/>");
     rig.nothing(juliet);
     assert_eq!(rig.state("juliet@d", "romeo@d"), Subscription::None);
@@ -167,7 +164,8 @@ fn every_stanza_in_every_state_keeps_both_sides_in_step() {
             assert_eq!(rig.state("romeo@d", "juliet@d"), expected.next, "{change:?} in {state:?}");
             assert_eq!(rig.state("juliet@d", "romeo@d"), mirrored(expected.next), "{change:?} in {state:?}");
             let pushed = rig.received(romeo).iter().filter(|s| s.starts_with("<iq")).count();
-            let is_shown = state.without_pending_in() != expected.next.without_pending_in();
+            let is_approved = change == SubscriptionChange::Subscribed && state.can_be_approved();
+            let is_shown = is_approved || state.without_pending_in() != expected.next.without_pending_in();
             assert_eq!(pushed, usize::from(is_shown), "{change:?} in {state:?}");
         }
     }
@@ -202,7 +200,7 @@ fn requests_that_lead_nowhere() {
     // §8.5.1: as with an account that is offline.
     rig.send(romeo, "<presence type='subscribe' to='nobody@d' id='1'/>");
     assert_eq!(story(&rig.received(romeo)), ["push none ask"]);
-    rig.send(romeo, "<presence type='subscribed' to='nobody@d' id='1'/>");
+    rig.send(romeo, "<presence type='unsubscribed' to='nobody@d' id='1'/>");
     rig.nothing(romeo);
 }
 

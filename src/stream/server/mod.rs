@@ -14,6 +14,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rand_chacha::ChaCha12Rng;
 
+use super::credentials::hmac_sha256;
 use super::{Credentials, Mechanism, StreamError};
 use crate::stanza::{Condition, Jid};
 use crate::xml::{Element, Frame};
@@ -39,6 +40,15 @@ pub struct ServerSettings {
     pub plain_proofs: bool,
     /// Features of the owner (XML), offered beside bind.
     pub extra_features: String,
+}
+
+impl ServerSettings {
+    /// Ten hexadecimal digits that tell this process from another one, and nothing of its secret.
+    #[must_use]
+    pub fn process_tag(&self, purpose: &str) -> String {
+        let hash = hmac_sha256(&self.process_secret, &[b"tag\0", purpose.as_bytes()]);
+        hash.iter().take(5).map(|byte| format!("{byte:02x}")).collect()
+    }
 }
 
 impl std::fmt::Debug for ServerSettings {
