@@ -35,17 +35,18 @@ pub struct RosterItem {
 pub struct Roster {
     /// Sorted by address, none twice.
     items: Vec<RosterItem>,
-    /// Changes so far.
-    version: u32,
-    /// Contacts that were removed, oldest first.
-    removals: Option<Box<Removals>>,
+    /// None as long as nothing has changed: most rosters of a busy server are only read.
+    history: Option<Box<History>>,
 }
 
+/// What is remembered of a roster's changes.
 #[derive(Debug, Clone, Default)]
-struct Removals {
-    /// Version and address of each that is remembered.
-    newest: Vec<(u32, Jid)>,
-    /// The newest one that was forgotten: what was known before it cannot be brought up to date.
+struct History {
+    /// Changes so far.
+    version: u32,
+    /// Version and address of contacts that were removed, oldest first.
+    removals: Vec<(u32, Jid)>,
+    /// The newest removal that was forgotten: what was known before it cannot be brought up to date.
     forgotten: u32,
 }
 
@@ -106,25 +107,25 @@ impl Roster {
         items.sort_by(|a, b| a.jid.as_str().cmp(b.jid.as_str()));
         items.dedup_by(|b, a| a.jid.as_str() == b.jid.as_str());
         items.shrink_to_fit();
-        Self { items, version: 0, removals: None }
+        Self { items, history: None }
     }
 
     /// How often it was changed.
     #[must_use]
-    pub const fn version(&self) -> u32 {
-        self.version
+    pub fn version(&self) -> u32 {
+        self.history.as_ref().map_or(0, |history| history.version)
     }
 
     /// What is different from what `version` was, oldest change first, with the version of each (§2.6.3). `None`: this
     /// roster never had that version, or what was removed since is forgotten.
     #[must_use]
     pub fn changes_since(&self, version: u32) -> Option<Vec<(u32, RosterChange<'_>)>> {
-        let forgotten = self.removals.as_ref().map_or(0, |removals| removals.forgotten);
-        if version > self.version || version < forgotten {
+        let forgotten = self.history.as_ref().map_or(0, |history| history.forgotten);
+        if version > self.version() || version < forgotten {
             return None;
         }
         let items = self.items.iter().map(|item| (item.version, RosterChange::Item(item)));
-        let removals = self.removals.iter().flat_map(|removals| &removals.newest);
+        let removals = self.history.iter().flat_map(|history| &history.removals);
         let removals = removals.map(|(version, jid)| (*version, RosterChange::Removed(jid)));
         let mut changes: Vec<_> = items.chain(removals).filter(|(changed, _)| *changed > version).collect();
         changes.sort_unstable_by_key(|(changed, _)| *changed);
@@ -176,12 +177,12 @@ impl Roster {
     pub fn remove(&mut self, contact: JidRef<'_>) -> Option<RosterItem> {
         let index = self.find(contact).ok()?;
         let item = self.items.remove(index);
-        self.version += 1;
-        let removals = self.removals.get_or_insert_default();
-        if removals.newest.len() >= ROSTER_REMOVALS_MAX {
-            removals.forgotten = removals.newest.remove(0).0;
+        let history = self.history.get_or_insert_default();
+        history.version += 1;
+        if history.removals.len() >= ROSTER_REMOVALS_MAX {
+            history.forgotten = history.removals.remove(0).0;
         }
-        removals.newest.push((self.version, item.jid.clone()));
+        history.removals.push((history.version, item.jid.clone()));
         Some(item)
     }
 
@@ -191,18 +192,18 @@ impl Roster {
 
     /// A contact's item, made when there is none, marked as changed now.
     fn changed(&mut self, contact: &Jid) -> &mut RosterItem {
-        self.version += 1;
-        let index = self.find(contact.as_ref()).unwrap_or_else(|index| {
-            if let Some(removals) = &mut self.removals {
-                removals.newest.retain(|(_, jid)| jid.as_str() != contact.as_str());
-            }
+        let index = self.find(contact.as_ref());
+        let history = self.history.get_or_insert_default();
+        history.version += 1;
+        let index = index.unwrap_or_else(|index| {
+            history.removals.retain(|(_, jid)| jid.as_str() != contact.as_str());
             let (state, approved) = (Subscription::None, false);
             let item = RosterItem { jid: contact.clone(), details: None, version: 0, state, approved };
             self.items.insert(index, item);
             index
         });
         let item = &mut self.items[index];
-        item.version = self.version;
+        item.version = history.version;
         item
     }
 }

@@ -39,4 +39,5 @@ fn state_and_details_do_not_disturb_each_other() {
 #[test]
 fn an_item_is_small() {
     assert!(size_of::<RosterItem>() <= 40, "{}", size_of::<RosterItem>());
+    assert!(size_of::<Roster>() <= 32, "{}", size_of::<Roster>());
 }
