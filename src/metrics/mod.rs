@@ -4,8 +4,10 @@
 //! ([`Percentile::at_least`], [`Percentile::harness_bound`]) and the [`Verdict`] on them. What makes a
 //! measurement invalid stands in [`health`], and nowhere else.
 
+mod buckets;
 pub mod health;
 mod judge;
+mod progress;
 mod record;
 mod recorder;
 mod seconds;
@@ -13,6 +15,8 @@ mod slo;
 mod summary;
 mod verdict;
 
+pub use buckets::Buckets;
+pub use progress::{ActionProgress, Light};
 pub use record::{ActionRecord, LoginRecord, LoginTimes, PhaseRecord, Times};
 pub use recorder::{Quantile, Recorder};
 pub use slo::{Bound, Metric, MetricError, Slo, Unit};

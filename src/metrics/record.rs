@@ -4,9 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use super::Recorder;
 use super::seconds::Seconds;
 use super::summary::{ActionSummary, Counts, LoginSummary, PhaseSummary};
+use super::{ActionProgress, Recorder};
 use crate::time::Nanos;
 
 pub(super) const SECOND_NS: u64 = 1_000_000_000;
@@ -62,6 +62,30 @@ impl ActionRecord {
     #[must_use]
     pub const fn headline(&self) -> &Recorder {
         &self.complete
+    }
+
+    /// The rate asked for, per second.
+    #[must_use]
+    pub const fn rate(&self) -> f64 {
+        self.rate
+    }
+
+    /// Whether it has an audience.
+    #[must_use]
+    pub const fn has_audience(&self) -> bool {
+        self.fan_out
+    }
+
+    /// Intended start to each required recipient; empty without an audience.
+    #[must_use]
+    pub const fn each(&self) -> &Recorder {
+        &self.each
+    }
+
+    /// Intended start to the write.
+    #[must_use]
+    pub const fn send_lag(&self) -> &Recorder {
+        &self.send_lag
     }
 
     /// A start was due.
@@ -299,6 +323,18 @@ impl LoginRecord {
     #[must_use]
     pub fn new(asked: u64) -> Self {
         Self { asked, ..Self::default() }
+    }
+
+    /// What was written down so far, as an action named `login`.
+    #[must_use]
+    pub fn progress(&self) -> ActionProgress {
+        ActionProgress {
+            action: "login",
+            counts: Counts { done: self.ready, failed: self.failed, ..Counts::default() },
+            response: self.total.buckets(),
+            send_lag: self.send_lag.buckets(),
+            ..ActionProgress::default()
+        }
     }
 
     /// A user is ready.

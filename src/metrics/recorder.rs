@@ -7,16 +7,17 @@ use base64::Engine as _;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Serializer as _, V2DeflateSerializer};
 
+use super::buckets::Buckets;
 use super::health;
 use super::summary::{Distribution, Percentile, QUANTILES};
 
 /// Smallest difference that is told apart.
 const LOW_NS: u64 = 1_000;
 /// Largest value inside the histogram; what is above is counted as overflow.
-const HIGH_NS: u64 = 60_000_000_000;
+pub(super) const HIGH_NS: u64 = 60_000_000_000;
 const DIGITS: u8 = 3;
 /// Width of the narrowest bucket: the largest power of two up to [`LOW_NS`].
-const STEP_NS: u64 = 512;
+pub(super) const STEP_NS: u64 = 512;
 
 /// A histogram of nanoseconds: 3 significant digits, 1 µs to 60 s, about 150 KB once it holds a sample.
 #[derive(Debug, Clone, Default)]
@@ -88,6 +89,12 @@ impl Recorder {
             sparse.push((u32::MAX, narrow(self.overflow)));
         }
         sparse
+    }
+
+    /// The same for a reader elsewhere: one walk over the histogram, some ten microseconds.
+    #[must_use]
+    pub fn buckets(&self) -> Buckets {
+        Buckets::new(self.to_sparse())
     }
 
     /// Adds what [`Self::to_sparse`] gave.
