@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use super::workers::Workers;
-use super::{Reactor, ReactorConfig, ReactorReport, Stopper};
+use super::{Gauge, Reactor, ReactorConfig, ReactorReport, Stopper};
 use crate::engine::{World, fleet};
 use crate::router::mailbox::MailboxLimits;
 
@@ -61,6 +61,12 @@ impl<W: World> Fleet<W> {
     #[must_use]
     pub fn stopper(&self) -> Stopper {
         Stopper::of_all(self.reactors.iter().map(Reactor::stopper))
+    }
+
+    /// What each of them shows of itself while it runs, in order.
+    #[must_use]
+    pub fn gauges(&self) -> Vec<Gauge> {
+        self.reactors.iter().map(Reactor::gauge).collect()
     }
 
     /// Runs all of them until their worlds are done; returns the worlds, in order. When one fails the others are stopped.

@@ -12,6 +12,7 @@ mod clock;
 mod connect;
 mod entropy;
 mod fleet;
+mod gauge;
 mod report;
 mod socket;
 mod stopper;
@@ -42,6 +43,7 @@ use crate::time::Nanos;
 
 pub use clock::Clock;
 pub use fleet::Fleet;
+pub use gauge::Gauge;
 pub use report::ReactorReport;
 pub use stopper::Stopper;
 
@@ -82,6 +84,7 @@ pub struct Reactor<W: World> {
     answered: Sender<Answered<W>>,
     config: ReactorConfig,
     report: ReactorReport,
+    gauge: Gauge,
 }
 
 /// A job that is done, and whose it was.
@@ -122,6 +125,7 @@ impl<W: World> Reactor<W> {
             answered,
             config,
             report: ReactorReport::default(),
+            gauge: Gauge::default(),
         })
     }
 
@@ -151,6 +155,12 @@ impl<W: World> Reactor<W> {
         Stopper::of(Arc::clone(&self.handle))
     }
 
+    /// What it shows of itself while it runs.
+    #[must_use]
+    pub fn gauge(&self) -> Gauge {
+        self.gauge.clone()
+    }
+
     /// Runs until the world is done and every connection is closed; returns the world.
     ///
     /// # Errors
@@ -166,6 +176,7 @@ impl<W: World> Reactor<W> {
             set.set(core);
             sched_setaffinity(None, &set)?;
         }
+        self.gauge.set_thread();
         let started = self.clock.now();
         let mut events = Events::with_capacity(EVENTS_PER_TURN_MAX);
         while !self.hub.is_done() && !failed.load(Ordering::Acquire) {

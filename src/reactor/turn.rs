@@ -61,6 +61,7 @@ impl<W: World> Reactor<W> {
             }
         }
         self.report.busy_ns += self.clock.now().since(woke);
+        self.gauge.set_busy_ns(self.report.busy_ns);
         Ok(())
     }
 
