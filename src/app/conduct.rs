@@ -12,21 +12,23 @@ use std::time::Duration;
 
 use super::child::{End, Heard, Order, Ready, Router};
 use super::cores::{self, Halves};
-use super::cost::CostMeter;
+use super::descriptors;
 use super::exit::{Exit, Failure};
+use super::listener::Listener;
 use super::process::MachineTime;
 use super::progress::Progress;
 use super::report::numbers::count;
-use super::result::PhaseCost;
 use super::run::Options;
 use super::scenario::Loaded;
 use super::signals;
 use super::target::Target;
 use super::terminal::Terminal;
+use super::vitals::Vitals;
+use super::watch::{Watch, Watched};
 use crate::limits::HOMES_MAX;
 use crate::load::{LoadPlan, LoadWorld, Monitor};
 use crate::metrics::{Failure as Reason, HarnessHealth, Invalid, Summary};
-use crate::reactor::{Clock, Fleet, ReactorReport, Stopper};
+use crate::reactor::{Clock, Fleet, Gauge, ReactorReport, Stopper};
 
 /// How often progress is looked at.
 const TICK: Duration = Duration::from_millis(250);
@@ -42,8 +44,8 @@ pub struct Conducted {
     pub address: SocketAddr,
     /// Who was pinned to what.
     pub halves: Halves,
-    /// The router's cost by phase and its peak memory in bytes, if it was our child.
-    pub cost: Option<(Vec<PhaseCost>, u64)>,
+    /// What the harness and the target cost.
+    pub watched: Watched,
     /// What the router counted, if it was our child and ended well.
     pub router: Option<End>,
     /// Share of the machine's CPU time that the host gave to others.
@@ -66,6 +68,7 @@ struct Load {
     thread: JoinHandle<()>,
     stopper: Stopper,
     monitor: Arc<Monitor>,
+    gauges: Vec<Gauge>,
 }
 
 /// Runs the scenario of `loaded`.
@@ -83,13 +86,16 @@ pub fn conduct(loaded: &Loaded, options: &Options, terminal: Terminal) -> Result
     }
     let machine = MachineTime::now();
     let reactors = reactors(loaded, options, &halves);
+    let server = watched_server(router.as_ref(), address);
+    let (scenario, slos) = (loaded.scenario.name.as_str(), loaded.scenario.slos.clone());
+    // Before the load: what is used now is used without any client.
+    let watch = Watch::new(scenario, slos, descriptors::raise().soft, server);
     let load = start_load(loaded, address, reactors, &halves, &sender)?;
-    let meter = router.as_ref().map(|router| CostMeter::new(router.pid(), measured_phases(loaded)));
     let progress = Progress::new(options.quiet, terminal);
-    let waited = wait(&inbox, load, meter, progress)?;
+    let waited = wait(&inbox, load, watch, progress)?;
     let stolen_ratio = MachineTime::now().stolen_share_since(machine);
 
-    let Waited { mut summary, reports, signal, router_gone, cost } = waited;
+    let Waited { mut summary, reports, signal, router_gone, mut watched } = waited;
     let (last_word, how) = router.map(Router::stop).unzip();
     let router = last_word.flatten();
     match how.filter(|_| router.is_none() || router_gone) {
@@ -103,13 +109,18 @@ pub fn conduct(loaded: &Loaded, options: &Options, terminal: Terminal) -> Result
         Some(how) => terminal.warn(&format!("the embedded router did not end in order: {how}")),
         None => {}
     }
-    summary.set_harness_health(worst_health(&reports));
+    summary.set_harness_health(worst_health(&reports), std::mem::take(&mut watched.health));
     summary.invalid.extend(mail_limit(&reports));
-    Ok(Conducted { summary: *summary, reports, address, halves, cost, router, stolen_ratio, signal })
+    watched.divide(&summary);
+    Ok(Conducted { summary: *summary, reports, address, halves, watched, router, stolen_ratio, signal })
 }
 
-fn measured_phases(loaded: &Loaded) -> Vec<String> {
-    loaded.scenario.phases.iter().filter(|phase| phase.measure).map(|phase| phase.name.clone()).collect()
+/// The target's processes and their name: our child, or who listens there on this machine.
+fn watched_server(router: Option<&Router>, address: SocketAddr) -> Option<(String, Vec<u32>)> {
+    match router {
+        Some(router) => Some(("router".to_owned(), vec![router.pid()])),
+        None => Listener::on(address).map(|Listener { pids, name }| (name, pids)),
+    }
 }
 
 /// How many reactors the harness runs on: as many as it has cores, unless the operator says otherwise.
@@ -210,7 +221,7 @@ fn start_load(
     let pinned = if reactors == halves.harness.len() { &halves.harness[..] } else { &[] };
     let configs = cores::reactor_configs(reactors, pinned);
     let fleet = Fleet::new(LoadWorld::shares(&plan, reactors), &configs).map_err(failed)?;
-    let stopper = fleet.stopper();
+    let (stopper, gauges) = (fleet.stopper(), fleet.gauges());
     let finished = sender.clone();
     let thread = thread::Builder::new()
         .name("load".into())
@@ -222,7 +233,7 @@ fn start_load(
             drop(finished.send(Event::Finished(outcome)));
         })
         .map_err(failed)?;
-    Ok(Load { thread, stopper, monitor })
+    Ok(Load { thread, stopper, monitor, gauges })
 }
 
 /// Six characters that no run of the last half hour had: the microseconds of the clock in base 36, lowest digit first.
@@ -245,15 +256,16 @@ struct Waited {
     reports: Vec<ReactorReport>,
     signal: Option<i32>,
     router_gone: bool,
-    cost: Option<(Vec<PhaseCost>, u64)>,
+    watched: Watched,
 }
 
 fn wait(
     inbox: &Receiver<Event>,
     load: Load,
-    mut meter: Option<CostMeter>,
+    mut watch: Watch,
     mut progress: Progress,
 ) -> Result<Waited, Failure> {
+    let mut vitals = Vitals::new(load.gauges);
     let (mut signal, mut router_gone) = (None, false);
     let outcome = loop {
         match inbox.recv_timeout(TICK) {
@@ -283,13 +295,11 @@ fn wait(
             }
         }
         let (snapshot, now) = (load.monitor.read(), Clock.now());
-        progress.show(&snapshot, now);
-        if let Some(meter) = &mut meter {
-            meter.observe(&snapshot, now);
-        }
+        vitals.observe(&snapshot, now);
+        progress.show(&watch.observe(snapshot, &vitals, now), now);
     };
     progress.finish();
     let (summary, reports) =
         outcome.map_err(|error| Failure::internal(format!("the load failed: {error}")))?;
-    Ok(Waited { summary, reports, signal, router_gone, cost: meter.map(CostMeter::finish) })
+    Ok(Waited { summary, reports, signal, router_gone, watched: watch.finish(vitals) })
 }

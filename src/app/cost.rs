@@ -1,21 +1,25 @@
-//! What the target's process costs in each measured phase.
+//! What one half of a run costs, the target's processes or this one: CPU in each measured phase, memory around the login.
 //!
 //! It looks about four times a second at the [`Snapshot`] and at `/proc`, from the thread that waits anyway: the run
 //! never notices. A phase's edges are therefore known to a quarter of a second.
 
 use super::process::Usage;
-use super::result::PhaseCost;
+use super::result::{LoginMemory, PhaseCost};
 use crate::load::Snapshot;
+use crate::metrics::{ActionSummary, PhaseSummary, Summary};
 use crate::time::Nanos;
 
-/// Follows one process through the phases of a run.
+/// Follows processes through the phases of a run.
 #[derive(Debug)]
 pub struct CostMeter {
-    pid: u32,
-    /// Names of the phases that are judged.
-    measured: Vec<String>,
+    pids: Vec<u32>,
+    /// Nobody has logged in: what is used now was used before.
+    before_login: bool,
+    before_bytes: u64,
+    memory: Option<LoginMemory>,
     running: Option<Running>,
     done: Vec<PhaseCost>,
+    latest: Option<Usage>,
     rss_peak_bytes: u64,
 }
 
@@ -28,32 +32,62 @@ struct Running {
     latest_at: Nanos,
 }
 
+/// What was spent.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Cost {
+    /// By measured phase.
+    pub phases: Vec<PhaseCost>,
+    /// Around the login, if anybody logged in.
+    pub memory: Option<LoginMemory>,
+    /// The most memory that was seen, in bytes.
+    pub rss_peak_bytes: u64,
+}
+
 impl CostMeter {
-    /// Follows `pid` through the phases named `measured`.
+    /// Follows `pids`, together, from now on: before anybody logs in.
     #[must_use]
-    pub const fn new(pid: u32, measured: Vec<String>) -> Self {
-        Self { pid, measured, running: None, done: Vec::new(), rss_peak_bytes: 0 }
+    pub fn new(pids: Vec<u32>) -> Self {
+        let latest = Usage::of_all(&pids);
+        let (running, done, memory) = (None, Vec::new(), None);
+        let before_bytes = latest.map_or(0, |usage| usage.rss_bytes);
+        Self { pids, before_login: true, before_bytes, memory, running, done, latest, rss_peak_bytes: 0 }
     }
 
-    /// Looks at the process now.
+    /// Looks at the processes now.
     pub fn observe(&mut self, snapshot: &Snapshot, now: Nanos) {
-        if let Some(usage) = Usage::of(self.pid) {
-            self.observe_usage(&snapshot.phase, usage, now);
+        self.latest = Usage::of_all(&self.pids);
+        if let Some(usage) = self.latest {
+            self.observe_usage(snapshot, usage, now);
         }
     }
 
-    fn observe_usage(&mut self, phase: &str, usage: Usage, now: Nanos) {
+    /// What was used when it last looked; `None` when the processes were gone.
+    #[must_use]
+    pub const fn latest(&self) -> Option<Usage> {
+        self.latest
+    }
+
+    fn observe_usage(&mut self, snapshot: &Snapshot, usage: Usage, now: Nanos) {
         self.rss_peak_bytes = self.rss_peak_bytes.max(usage.rss_peak_bytes);
+        if snapshot.login.is_some() {
+            self.before_login = false;
+            if snapshot.users_ready > 0 {
+                let (before_bytes, after_bytes) = (self.before_bytes, usage.rss_bytes);
+                self.memory = Some(LoginMemory { before_bytes, after_bytes, users: snapshot.users_ready });
+            }
+        } else if self.before_login && snapshot.users_ready == 0 {
+            self.before_bytes = usage.rss_bytes;
+        }
         if let Some(running) = &mut self.running {
             running.latest = usage;
             running.latest_at = now;
-            if running.phase == phase {
+            if running.phase == snapshot.phase {
                 return;
             }
         }
         self.end_phase();
-        if self.measured.iter().any(|measured| measured == phase) {
-            let phase = phase.to_owned();
+        if snapshot.measured {
+            let phase = snapshot.phase.clone();
             self.running = Some(Running { phase, since: now, before: usage, latest: usage, latest_at: now });
         }
     }
@@ -65,39 +99,141 @@ impl CostMeter {
                 elapsed_ns: latest_at.since(since),
                 cpu_ns: latest.cpu_ns.saturating_sub(before.cpu_ns),
                 rss_bytes: latest.rss_bytes,
+                ..PhaseCost::default()
             });
         }
     }
 
-    /// The phases, and the most memory that was seen, in bytes.
+    /// Everything together.
     #[must_use]
-    pub fn finish(mut self) -> (Vec<PhaseCost>, u64) {
+    pub fn finish(mut self) -> Cost {
         self.end_phase();
-        (self.done, self.rss_peak_bytes)
+        Cost { phases: self.done, memory: self.memory, rss_peak_bytes: self.rss_peak_bytes }
     }
+}
+
+impl Cost {
+    /// Divides the CPU time of each phase by what `summary` says was delivered in it, or who logged in.
+    pub fn divide(&mut self, summary: &Summary) {
+        for cost in &mut self.phases {
+            let Some(phase) = summary.phases.iter().find(|phase| phase.name == cost.phase) else { continue };
+            let logins = if phase.actions.is_empty() { summary.login.ready } else { 0 };
+            cost.cpu_ns_per_login = cost.cpu_ns.checked_div(logins);
+            cost.cpu_ns_per_delivery = cost.cpu_ns.checked_div(deliveries(phase));
+        }
+    }
+}
+
+/// Stanzas that reached somebody: messages, presence at each recipient, answers; second ones, too.
+fn deliveries(phase: &PhaseSummary) -> u64 {
+    let of = |action: &ActionSummary| {
+        let counts = &action.counts;
+        let first = match counts.required {
+            0 => counts.done + counts.failed,
+            _ => counts.delivered + counts.optional,
+        };
+        first + counts.duplicated + counts.unexpected + counts.late
+    };
+    phase.actions.iter().map(of).sum()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::{ActionProgress, Counts};
+
+    fn snapshot(phase: &str, users_ready: u64) -> Snapshot {
+        Snapshot {
+            phase: phase.into(),
+            measured: ["login", "steady", "last"].contains(&phase),
+            login: (phase == "login").then(ActionProgress::default),
+            users_ready,
+            ..Snapshot::default()
+        }
+    }
 
     #[test]
     fn only_measured_phases_have_a_cost() {
-        let mut meter = CostMeter::new(1, vec!["steady".into(), "last".into()]);
-        let steps =
-            [("", 0), ("login", 5), ("steady", 10), ("steady", 17), ("cool", 18), ("last", 30), ("last", 33)];
+        let mut meter = CostMeter::new(Vec::new());
+        let steps = [
+            ("", 0),
+            ("set-up", 5),
+            ("steady", 10),
+            ("steady", 17),
+            ("cool", 18),
+            ("last", 30),
+            ("last", 33),
+        ];
         for (second, (phase, cpu)) in (0..).zip(steps) {
             let usage = Usage { cpu_ns: cpu, rss_bytes: 100 + cpu, rss_peak_bytes: 200 + cpu };
-            meter.observe_usage(phase, usage, Nanos(second * 1_000));
+            meter.observe_usage(&snapshot(phase, 0), usage, Nanos(second * 1_000));
         }
-        let (costs, peak) = meter.finish();
-        let cost = |phase: &str, elapsed_ns, cpu_ns, rss_bytes| PhaseCost {
+        let cost = meter.finish();
+        let of = |phase: &str, elapsed_ns, cpu_ns, rss_bytes| PhaseCost {
             phase: phase.into(),
             elapsed_ns,
             cpu_ns,
             rss_bytes,
+            ..PhaseCost::default()
         };
-        assert_eq!(costs, [cost("steady", 2_000, 8, 118), cost("last", 1_000, 3, 133)]);
-        assert_eq!(peak, 233);
+        assert_eq!(cost.phases, [of("steady", 2_000, 8, 118), of("last", 1_000, 3, 133)]);
+        assert_eq!((cost.rss_peak_bytes, cost.memory), (233, None));
+    }
+
+    #[test]
+    fn a_client_costs_what_its_login_added() {
+        let mut meter = CostMeter::new(Vec::new());
+        // Set-up makes accounts; behind the login the load makes buffers.
+        let steps = [
+            ("", 0, 1_000),
+            ("set-up", 0, 5_000),
+            ("login", 0, 5_100),
+            ("login", 8, 5_800),
+            ("steady", 10, 9_000),
+        ];
+        for (second, (phase, ready, rss_bytes)) in (0..).zip(steps) {
+            let usage = Usage { cpu_ns: 0, rss_bytes, rss_peak_bytes: rss_bytes };
+            meter.observe_usage(&snapshot(phase, ready), usage, Nanos(second));
+        }
+        let memory = meter.finish().memory.unwrap();
+        assert_eq!(memory, LoginMemory { before_bytes: 5_000, after_bytes: 5_800, users: 8 });
+        assert_eq!(memory.bytes_per_user(), 100);
+        let nobody = LoginMemory { users: 0, ..memory };
+        assert_eq!(nobody.bytes_per_user(), 0);
+    }
+
+    #[test]
+    fn cost_is_shared_by_what_was_delivered() {
+        let action = |counts| ActionSummary {
+            action: "a".into(),
+            model: "open".into(),
+            rate_intended: 1.0,
+            rate_achieved: 1.0,
+            achieved_ratio: 1.0,
+            counts,
+            latencies: [].into(),
+            seconds: Vec::new(),
+        };
+        let phase = |name: &str, actions| PhaseSummary {
+            name: name.into(),
+            measured: true,
+            planned_ns: 1,
+            elapsed_ns: 1,
+            drain_ns: 0,
+            complete: true,
+            actions,
+        };
+        let chat = Counts { done: 98, failed: 1, lost: 5, duplicated: 1, ..Counts::default() };
+        let presence = Counts { done: 10, required: 110, delivered: 95, optional: 5, ..Counts::default() };
+        let mut summary = Summary {
+            phases: vec![phase("login", vec![]), phase("steady", vec![action(chat), action(presence)])],
+            ..Summary::default()
+        };
+        summary.login.ready = 20;
+        let spent = |phase: &str| PhaseCost { phase: phase.into(), cpu_ns: 20_000, ..PhaseCost::default() };
+        let mut cost = Cost { phases: ["login", "steady", "gone"].map(spent).into(), ..Cost::default() };
+        cost.divide(&summary);
+        let per = |at: usize| (cost.phases[at].cpu_ns_per_login, cost.phases[at].cpu_ns_per_delivery);
+        assert_eq!([per(0), per(1), per(2)], [(Some(1_000), None), (None, Some(100)), (None, None)]);
     }
 }

@@ -77,16 +77,22 @@ pub struct TargetRecord {
     pub software: Option<String>,
     /// Cores it was pinned to; empty when nothing was pinned or it ran elsewhere.
     pub cores: Vec<usize>,
-    /// Most memory its process ever held, in bytes; null when it is not our child.
+    /// Name of the process that was watched; null when none was: it runs elsewhere, or may not be looked at.
+    #[serde(default)]
+    pub process: Option<String>,
+    /// Most memory its process ever held, in bytes; null when none was watched.
     pub rss_peak_bytes: Option<u64>,
     /// What its process cost, per measured phase (drain included).
     pub cost: Vec<PhaseCost>,
+    /// Its memory around the login; null when none was watched or nobody became ready.
+    #[serde(default)]
+    pub login_memory: Option<LoginMemory>,
     /// What its event loop counted; null when it is not our child or did not end well.
     pub router: Option<End>,
 }
 
-/// Cost of the target's process in one phase.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// Cost of one half of a run, the target's processes or the harness's, in one phase.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct PhaseCost {
     /// The phase.
     pub phase: String,
@@ -96,6 +102,32 @@ pub struct PhaseCost {
     pub cpu_ns: u64,
     /// Resident memory at its end, in bytes.
     pub rss_bytes: u64,
+    /// `cpu_ns` by everything that was delivered in it: messages, presence to each recipient, answers. Null without any.
+    #[serde(default)]
+    pub cpu_ns_per_delivery: Option<u64>,
+    /// `cpu_ns` by the logins, in the login phase.
+    #[serde(default)]
+    pub cpu_ns_per_login: Option<u64>,
+}
+
+/// Resident memory of one half of a run before anybody logged in and when everybody was there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoginMemory {
+    /// Before the first login of the login phase, in bytes.
+    pub before_bytes: u64,
+    /// As late in the login phase as it was looked at, in bytes.
+    pub after_bytes: u64,
+    /// Users that were ready then.
+    pub users: u64,
+}
+
+impl LoginMemory {
+    /// What one idle client more costs, in bytes. Of few users it says little: memory comes in pages and arenas.
+    #[must_use]
+    pub const fn bytes_per_user(&self) -> u64 {
+        let grown = self.after_bytes.saturating_sub(self.before_bytes);
+        if self.users == 0 { 0 } else { grown / self.users }
+    }
 }
 
 /// What the harness knows of itself beside [`Summary::harness`].
@@ -107,6 +139,12 @@ pub struct HarnessRecord {
     pub stolen_ratio: f64,
     /// Most memory it ever held, in bytes.
     pub rss_peak_bytes: u64,
+    /// What it cost, per measured phase (drain included).
+    #[serde(default)]
+    pub cost: Vec<PhaseCost>,
+    /// Its memory around the login; null when nobody became ready.
+    #[serde(default)]
+    pub login_memory: Option<LoginMemory>,
     /// Each of its reactors, a thread with an event loop; the worst of them is in [`Summary::harness`]. Absent from
     /// results of versions that had one.
     #[serde(default)]
@@ -218,12 +256,16 @@ pub(super) mod tests {
                 domain: "bench.local".into(),
                 software: Some("xmpp-bench 0.1.0".into()),
                 cores: vec![0],
+                process: Some("router".into()),
                 rss_peak_bytes: Some(12 << 20),
+                login_memory: Some(LoginMemory { before_bytes: 4 << 20, after_bytes: 5 << 20, users: 1024 }),
                 cost: vec![PhaseCost {
                     phase: "steady".into(),
                     elapsed_ns: 5_000_000_000,
                     cpu_ns: 1_000_000_000,
                     rss_bytes: 10 << 20,
+                    cpu_ns_per_delivery: Some(4_500),
+                    cpu_ns_per_login: None,
                 }],
                 router: Some(End { accepted: 200, ..End::default() }),
             },

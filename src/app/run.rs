@@ -13,6 +13,7 @@ use super::result::{HarnessRecord, ResultFile, SCHEMA_VERSION, ScenarioRecord, T
 use super::scenario::{self, Loaded, Overrides, quote};
 use super::target::Target;
 use super::terminal::Terminal;
+use super::watch::Watched;
 use super::{clock, descriptors, process};
 use crate::load::scenario::Create;
 use crate::metrics::Verdict;
@@ -110,6 +111,7 @@ fn assemble(
 ) -> ResultFile {
     let scenario = &loaded.scenario;
     let program = Program::this();
+    let Watched { harness, server, .. } = &conducted.watched;
     let total = |of: fn(&ReactorReport) -> u64| conducted.reports.iter().map(of).sum();
     ResultFile {
         schema_version: SCHEMA_VERSION,
@@ -137,8 +139,10 @@ fn assemble(
                 Target::Server(_) => conducted.summary.software.clone(),
             },
             cores: conducted.halves.router.clone(),
-            rss_peak_bytes: conducted.cost.as_ref().map(|(_, peak)| *peak),
-            cost: conducted.cost.as_ref().map(|(phases, _)| phases.clone()).unwrap_or_default(),
+            process: server.as_ref().map(|(name, _)| name.clone()),
+            rss_peak_bytes: server.as_ref().map(|(_, cost)| cost.rss_peak_bytes),
+            cost: server.as_ref().map(|(_, cost)| cost.phases.clone()).unwrap_or_default(),
+            login_memory: server.as_ref().and_then(|(_, cost)| cost.memory),
             router: conducted.router.clone(),
         },
         program,
@@ -147,6 +151,8 @@ fn assemble(
             cores: conducted.halves.harness.clone(),
             stolen_ratio: conducted.stolen_ratio,
             rss_peak_bytes: process::Usage::of(std::process::id()).map_or(0, |usage| usage.rss_peak_bytes),
+            cost: harness.phases.clone(),
+            login_memory: harness.memory,
             reactors: conducted.reports.iter().map(conduct::health).collect(),
             turns: total(|report| report.turns),
             connections: total(|report| report.counters.connected),

@@ -13,7 +13,7 @@ use super::exit::Failure;
 pub struct Terminal {
     stdout_colour: bool,
     stderr_colour: bool,
-    stderr_is_terminal: bool,
+    stderr_can_redraw: bool,
 }
 
 /// The few colours that carry a meaning here.
@@ -44,19 +44,19 @@ impl Terminal {
     /// What this process was started with.
     #[must_use]
     pub fn from_environment() -> Self {
-        let allowed =
-            colour_allowed(std::env::var_os("NO_COLOR").as_deref(), std::env::var_os("TERM").as_deref());
+        let term = std::env::var_os("TERM");
+        let allowed = colour_allowed(std::env::var_os("NO_COLOR").as_deref(), term.as_deref());
         Self {
             stdout_colour: allowed && io::stdout().is_terminal(),
             stderr_colour: allowed && io::stderr().is_terminal(),
-            stderr_is_terminal: io::stderr().is_terminal(),
+            stderr_can_redraw: can_move(term.as_deref()) && io::stderr().is_terminal(),
         }
     }
 
-    /// Whether stderr is a terminal (a progress bar may be drawn).
+    /// Whether stderr is a terminal on which lines can be drawn over.
     #[must_use]
-    pub const fn stderr_is_terminal(self) -> bool {
-        self.stderr_is_terminal
+    pub const fn stderr_can_redraw(self) -> bool {
+        self.stderr_can_redraw
     }
 
     /// Whether stderr may be coloured.
@@ -106,7 +106,12 @@ impl Terminal {
 }
 
 fn colour_allowed(no_color: Option<&OsStr>, term: Option<&OsStr>) -> bool {
-    no_color.is_none_or(OsStr::is_empty) && term.is_none_or(|term| term != "dumb")
+    no_color.is_none_or(OsStr::is_empty) && can_move(term)
+}
+
+/// Whether the terminal understands more than characters.
+fn can_move(term: Option<&OsStr>) -> bool {
+    term.is_none_or(|term| term != "dumb")
 }
 
 fn paint(coloured: bool, colour: Colour, text: &str) -> String {
@@ -134,6 +139,7 @@ mod tests {
                 "{no_color:?} {term:?}"
             );
         }
+        assert!(can_move(Some(OsStr::new("xterm"))) && !can_move(Some(OsStr::new("dumb"))));
         assert_eq!(paint(false, Colour::Red, "x"), "x");
         assert_eq!(paint(true, Colour::Red, "x"), "\x1b[1;31mx\x1b[0m");
     }

@@ -28,7 +28,7 @@ mod world;
 
 pub use graph::contacts;
 pub use mail::Mail;
-pub use monitor::{ActionProgress, Monitor, Snapshot};
+pub use monitor::{Monitor, Snapshot};
 pub use scenario::{Scenario, ScenarioError};
 pub use user::{Task, VirtualUser};
 pub use world::{LoadPlan, LoadWorld};

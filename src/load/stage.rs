@@ -14,7 +14,7 @@ use super::scenario::{Action, Arrival, Phase, PhaseKind, Recipients};
 use super::schedule::Schedule;
 use super::share::Share;
 use super::world::LoadWorld;
-use super::{ActionProgress, Snapshot, Task, VirtualUser};
+use super::{Snapshot, Task, VirtualUser};
 use crate::engine::Effects;
 use crate::limits::{ERRANDS_AT_ONCE_MAX, LOGOUT_MAX, STARTS_PER_DEADLINE_MAX};
 use crate::metrics::{ActionRecord, Failure, PhaseRecord};
@@ -379,31 +379,35 @@ impl LoadWorld {
         self.monitor_at = now + MONITOR_EVERY;
         let mut snapshot = Snapshot {
             draining: matches!(self.stage, Stage::Drain { .. } | Stage::Waiting),
+            users_connected: u64::from(self.users.connected_count()),
             users_ready: u64::from(self.users.own_ready_count()),
             users_target: self.login.asked,
+            logins: self.login.ready,
             login_failures: self.login.failed,
             first_error: self.tally.first_error(),
             ..Snapshot::default()
         };
-        let all = self.journal.phases().iter().flat_map(|p| &p.actions);
-        for counts in all.map(|a| &a.counts) {
-            snapshot.lost += counts.lost + counts.missing;
-            snapshot.timed_out += counts.timed_out;
+        for action in self.journal.phases().iter().flat_map(|p| &p.actions) {
+            snapshot.counts.add(&action.counts);
         }
         if let Some(phase) = self.journal.phase() {
             snapshot.phase.clone_from(&phase.name);
+            snapshot.measured = phase.measured;
             snapshot.elapsed_ns = now.since(phase.begin);
             snapshot.planned_ns = phase.planned_ns;
-            snapshot.actions = phase.actions.iter().map(progress).collect();
+            snapshot.actions = phase.actions.iter().map(ActionRecord::progress).collect();
         }
-        match self.stage {
-            Stage::Logout { .. } | Stage::Over => snapshot.phase = "logout".to_owned(),
-            Stage::Prepare { .. } => snapshot.phase = "set-up".to_owned(),
-            Stage::Begin
-            | Stage::Login { .. }
-            | Stage::Load { .. }
-            | Stage::Drain { .. }
-            | Stage::Waiting => {}
+        let outside = match self.stage {
+            Stage::Logout { .. } | Stage::Over => Some("logout"),
+            Stage::Prepare { .. } => Some("set-up"),
+            Stage::Login { .. } => {
+                snapshot.login = Some(self.login.progress());
+                None
+            }
+            Stage::Begin | Stage::Load { .. } | Stage::Drain { .. } | Stage::Waiting => None,
+        };
+        if let Some(name) = outside {
+            (snapshot.phase, snapshot.measured) = (name.to_owned(), false);
         }
         self.plan.monitor.write(self.share.index(), snapshot);
     }
@@ -418,17 +422,5 @@ fn new_phase(spec: &Phase, begin: Nanos, planned: Duration, actions: Vec<ActionR
         end: None,
         drained: None,
         actions,
-    }
-}
-
-fn progress(record: &ActionRecord) -> ActionProgress {
-    let quantile = |q| record.headline().quantile(q).map(|value| value.ns);
-    ActionProgress {
-        action: record.name().to_owned(),
-        intended: record.counts.intended,
-        sent: record.counts.sent,
-        done: record.counts.done,
-        p50_ns: quantile(0.5),
-        p99_ns: quantile(0.99),
     }
 }

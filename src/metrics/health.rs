@@ -19,6 +19,23 @@ pub const LAG_OF_BOUND_MAX: f64 = 0.05;
 /// A reactor of the harness that is busier than this in a run cannot be punctual.
 pub const BUSY_RATIO_MAX: f64 = 0.85;
 
+/// When the machine's host gives more than this share of its CPU time to others, whoever measures on it measures them, too.
+pub const STOLEN_RATIO_MAX: f64 = 0.02;
+
+/// Stolen time below this is never judged, in nanoseconds, all cores together: the kernel counts it in ticks of 10 ms, and
+/// one tick is more than a fiftieth of a short phase.
+pub const STOLEN_FLOOR_NS: u64 = 100_000_000;
+
+/// Phases that were looked at for less than this say too little about the harness, in nanoseconds: it is looked at four
+/// times a second.
+pub const PHASE_JUDGED_NS_MIN: u64 = 1_000_000_000;
+
+/// Whether so much time was stolen that a measurement says nothing.
+#[must_use]
+pub fn is_stolen(ratio: f64, stolen_ns: u64) -> bool {
+    ratio > STOLEN_RATIO_MAX && stolen_ns >= STOLEN_FLOOR_NS
+}
+
 /// Whether `lag_ns` at some quantile makes `response_ns` at the same quantile harness-bound.
 #[must_use]
 pub fn is_harness_bound(lag_ns: u64, response_ns: u64) -> bool {

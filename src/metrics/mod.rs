@@ -24,4 +24,4 @@ pub use summary::{
     ActionSummary, CloseCount, Counts, Distribution, ErrorCount, LoginSummary, Percentile, PhaseSummary,
     Records, Second, Summary, format_ns,
 };
-pub use verdict::{Failure, HarnessHealth, Invalid, SloResult, SloState, Verdict};
+pub use verdict::{Failure, HarnessHealth, Invalid, PhaseHealth, SloResult, SloState, Verdict};

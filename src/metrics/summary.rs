@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::health::BUSY_RATIO_MAX;
 use super::{
-    Failure, HarnessHealth, Invalid, LoginRecord, PhaseRecord, Slo, SloResult, SloState, Verdict, judge,
+    Failure, HarnessHealth, Invalid, LoginRecord, PhaseHealth, PhaseRecord, Slo, SloResult, SloState,
+    Verdict, judge,
 };
 use crate::time::Nanos;
 
@@ -301,8 +301,11 @@ pub struct Summary {
     pub failure: Option<Failure>,
     /// Whether the operator ended it.
     pub interrupted: bool,
-    /// The harness itself, once the driver has told.
+    /// The harness itself over the whole run, once the driver has told.
     pub harness: Option<HarnessHealth>,
+    /// The harness itself in each measured phase. Absent from results of versions that did not look by phase.
+    #[serde(default)]
+    pub harness_phases: Vec<PhaseHealth>,
 }
 
 /// Everything that a run wrote down, to be summed up once it is over.
@@ -371,6 +374,7 @@ impl Records {
             failure: self.failure,
             interrupted: self.interrupted,
             harness: None,
+            harness_phases: Vec::new(),
         }
     }
 }
@@ -389,18 +393,17 @@ impl Summary {
         }
     }
 
-    /// Takes the driver's word on the harness itself; adds to [`Summary::invalid`] when it was too busy to be
-    /// punctual in a run with a measured load phase.
-    pub fn set_harness_health(&mut self, health: HarnessHealth) {
-        self.harness = Some(health);
-        let measured = self.phases.iter().any(|p| p.measured && !p.actions.is_empty());
-        if measured && health.busy_ratio > BUSY_RATIO_MAX {
-            let what = format!(
-                "a reactor of the harness was busy {:.0} % of the time, {:.0} % at most can be punctual",
-                health.busy_ratio * 100.0,
-                BUSY_RATIO_MAX * 100.0
-            );
-            self.invalid.push(Invalid { limit: "busy".to_owned(), what });
-        }
+    /// Takes the driver's word on the harness itself, over the whole run and by phase; adds to [`Summary::invalid`] what
+    /// was the limit in a phase whose numbers are judged: a measured one with operations, and the login phase if an SLO
+    /// is about logins.
+    pub fn set_harness_health(&mut self, whole: HarnessHealth, phases: Vec<PhaseHealth>) {
+        self.harness = Some(whole);
+        let logins = self.slos.iter().any(|slo| slo.metric.starts_with("login."));
+        let is_judged = |health: &&PhaseHealth| {
+            let phase = self.phases.iter().find(|phase| phase.name == health.phase);
+            phase.is_some_and(|phase| phase.measured && (logins || !phase.actions.is_empty()))
+        };
+        self.invalid.extend(phases.iter().filter(is_judged).flat_map(judge::harness));
+        self.harness_phases = phases;
     }
 }

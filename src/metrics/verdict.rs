@@ -33,7 +33,7 @@ pub enum Failure {
 /// Why a measurement is invalid: the limit that was met, and by what.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Invalid {
-    /// Short name of the limit: `achieved_ratio`, `lag`, `busy`, `mail`, `descriptors`, `ports`, `roster`.
+    /// Short name of the limit: `achieved_ratio`, `slo`, `busy`, `steal`, `mail`, `descriptors`, `ports`, `roster`.
     pub limit: String,
     /// One line with the numbers.
     pub what: String,
@@ -75,4 +75,23 @@ pub struct HarnessHealth {
     pub busy_ratio: f64,
     /// Share of one core that its thread used, 0 to 1.
     pub cpu_ratio: f64,
+}
+
+/// The harness in one phase, drain not included. Of several reactors, the worst of each number.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct PhaseHealth {
+    /// The phase.
+    pub phase: String,
+    /// How long it was looked at, in nanoseconds.
+    pub elapsed_ns: u64,
+    /// Share of that time that a reactor was not waiting for events, 0 to 1.
+    pub busy_ratio: f64,
+    /// Share of one core that a reactor's thread used, 0 to 1.
+    pub cpu_ratio: f64,
+    /// Share of that time that a reactor's thread could have run and waited for a core, 0 to 1.
+    pub wait_ratio: f64,
+    /// Share of the machine's CPU time that its host gave to others, 0 to 1.
+    pub stolen_ratio: f64,
+    /// The same in nanoseconds, all cores together.
+    pub stolen_ns: u64,
 }

@@ -21,7 +21,7 @@ const HOMES: [(&str, &[&str]); 28] = [
     ("pbkdf2", &["stream/"]),
     ("sha2", &["stream/", "app/"]), // app/ hashes the scenario
     ("toml", &["load/scenario/", "app/"]),
-    ("indicatif", &["app/"]),
+    ("ratatui", &["app/dashboard/"]),
     ("signal_hook", &["app/"]),
     ("rlimit", &["app/"]),
     ("tokio", &["app/"]),

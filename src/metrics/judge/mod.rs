@@ -4,9 +4,9 @@
 
 use std::borrow::Cow;
 
-use super::health::{self, ACHIEVED_RATIO_MIN};
+use super::health::{self, ACHIEVED_RATIO_MIN, BUSY_RATIO_MAX};
 use super::slo::{Bound, Metric, Parts, Slo};
-use super::verdict::{Invalid, SloResult, SloState};
+use super::verdict::{Invalid, PhaseHealth, SloResult, SloState};
 use super::{ActionRecord, LoginRecord, PhaseRecord, Recorder, format_ns};
 
 /// Judges every SLO, in order.
@@ -52,6 +52,32 @@ pub(super) fn invalid(phases: &[PhaseRecord], slos: &[SloResult]) -> Vec<Invalid
     for slo in slos.iter().filter(|s| s.state == SloState::Invalid) {
         let what = format!("{}{}: {}", phase_prefix(slo.phase.as_deref()), slo.metric, slo.why);
         invalid.push(Invalid { limit: "slo".to_owned(), what });
+    }
+    invalid
+}
+
+/// Why the harness or its machine was the limit in a phase; nothing of a phase too short to tell.
+pub(super) fn harness(health: &PhaseHealth) -> Vec<Invalid> {
+    let mut invalid = Vec::new();
+    if health.elapsed_ns < health::PHASE_JUDGED_NS_MIN {
+        return invalid;
+    }
+    let phase = &health.phase;
+    if health.busy_ratio > BUSY_RATIO_MAX {
+        let what = format!(
+            "phase {phase}: a reactor of the harness was busy {:.0} % of the time, {:.0} % at most can be punctual",
+            health.busy_ratio * 100.0,
+            BUSY_RATIO_MAX * 100.0
+        );
+        invalid.push(Invalid { limit: "busy".to_owned(), what });
+    }
+    if health::is_stolen(health.stolen_ratio, health.stolen_ns) {
+        let what = format!(
+            "phase {phase}: the host of this machine gave {:.1} % of its CPU time to others (steal), {:.0} % at most",
+            health.stolen_ratio * 100.0,
+            health::STOLEN_RATIO_MAX * 100.0
+        );
+        invalid.push(Invalid { limit: "steal".to_owned(), what });
     }
     invalid
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::metrics::{Failure, HarnessHealth, Records, Times, Verdict};
+use crate::metrics::{Failure, HarnessHealth, PhaseHealth, Records, Times, Verdict};
 use crate::time::Nanos;
 
 const MS: u64 = 1_000_000;
@@ -164,13 +164,39 @@ fn the_worst_verdict_wins() {
 }
 
 #[test]
-fn a_busy_harness_is_invalid() {
-    let mut summary = records(vec![phase("a", true, &[10; 100], 10)]).into_summary(&[]);
-    summary.set_harness_health(HarnessHealth { busy_ratio: 0.85, cpu_ratio: 0.85 });
-    assert_eq!(summary.verdict(), Verdict::Passed);
-    summary.set_harness_health(HarnessHealth { busy_ratio: 0.86, cpu_ratio: 0.5 });
-    assert_eq!(summary.verdict(), Verdict::Invalid);
-    assert_eq!(summary.invalid[0].limit, "busy");
+fn a_limit_of_the_harness_is_invalid_where_it_is_judged() {
+    let sound = PhaseHealth { phase: "a".to_owned(), elapsed_ns: 5_000_000_000, ..PhaseHealth::default() };
+    let busy = PhaseHealth { busy_ratio: 0.86, ..sound.clone() };
+    let stolen = PhaseHealth { stolen_ratio: 0.021, stolen_ns: 210_000_000, ..sound.clone() };
+    let cases: [(PhaseHealth, &[&str]); 8] = [
+        (PhaseHealth { busy_ratio: 0.85, cpu_ratio: 0.99, wait_ratio: 0.5, ..sound.clone() }, &[]),
+        (busy.clone(), &["busy"]),
+        (stolen.clone(), &["steal"]),
+        (PhaseHealth { busy_ratio: 1.0, ..stolen.clone() }, &["busy", "steal"]),
+        (PhaseHealth { stolen_ratio: 0.02, ..stolen.clone() }, &[]),
+        // A tick or two of a short phase.
+        (PhaseHealth { stolen_ratio: 0.04, stolen_ns: 90_000_000, ..stolen.clone() }, &[]),
+        (PhaseHealth { elapsed_ns: 999_999_999, ..busy.clone() }, &[]),
+        (PhaseHealth { phase: "warm-up".to_owned(), ..busy.clone() }, &[]),
+    ];
+    for (health, limits) in cases {
+        let phases = vec![phase("a", true, &[10; 100], 10), phase("warm-up", false, &[10; 100], 10)];
+        let mut summary = records(phases).into_summary(&[]);
+        summary.set_harness_health(HarnessHealth { busy_ratio: 0.99, cpu_ratio: 0.9 }, vec![health.clone()]);
+        let met: Vec<&str> = summary.invalid.iter().map(|invalid| invalid.limit.as_str()).collect();
+        assert_eq!(met, limits, "{health:?}");
+        assert_eq!(summary.verdict() == Verdict::Invalid, !limits.is_empty());
+    }
+    // Nobody asks about the logins of the first run, somebody does of the second.
+    let mut login = phase("a", true, &[], 10);
+    login.actions.clear();
+    let slo = slo(None, "login.total.max", Bound::MaxNs(1_000));
+    for (slos, limits) in [(vec![], vec![]), (vec![slo], vec!["slo", "busy"])] {
+        let mut summary = records(vec![login.clone()]).into_summary(&slos);
+        summary.set_harness_health(HarnessHealth::default(), vec![busy.clone()]);
+        let met: Vec<&str> = summary.invalid.iter().map(|invalid| invalid.limit.as_str()).collect();
+        assert_eq!(met, limits);
+    }
 }
 
 #[test]
