@@ -2,18 +2,21 @@
 //!
 //! What does not fit stands in `result.json`, and the text says so.
 
+mod cost;
+
 use std::path::Path;
 
-use super::numbers::{bytes, columns, count, duration, percent, rate};
+use super::numbers::{columns, count, duration, rate};
 use crate::app::result::ResultFile;
 use crate::app::terminal::{Colour, Terminal};
-use crate::metrics::{ActionSummary, Distribution, Failure, SloResult, SloState, Verdict};
+use crate::metrics::{ActionSummary, Distribution, ErrorCount, Failure, SloResult, SloState, Verdict};
 
-/// Rows of each table. Their sum and the fixed lines stay below 40.
-const ACTIONS_MAX: usize = 7;
-const SLOS_MAX: usize = 5;
-const INVALID_MAX: usize = 2;
-const ERRORS_MAX: usize = 2;
+const LINES_MAX: usize = 40;
+/// Lines of actions, SLOs, costs, errors and limits that there is room for in any case: four measured phases with three
+/// actions each are all shown.
+const LINES_MIN: [usize; 5] = [12, 3, 1, 1, 1];
+/// And that are worth reading when there is more room.
+const LINES_WORTH: [usize; 5] = [20, 6, 4, 4, 3];
 /// The spans of a login, in their order.
 const SPANS: [&str; 6] = ["tcp", "tls", "sasl", "bind", "ready", "total"];
 /// Columns of the latency tables.
@@ -22,21 +25,58 @@ const PERCENTILES: [&str; 5] = ["p50", "p90", "p99", "p99.9", "max"];
 /// Renders `result`, which stands in `folder`.
 #[must_use]
 pub(super) fn render(result: &ResultFile, folder: &Path, terminal: Terminal) -> String {
+    let actions = result.summary.phases.iter().map(|phase| phase.actions.len()).sum();
+    let (slos, costs, errors) = (slos(result, terminal), cost::phases(result), errors(result));
+    let invalid: Vec<_> =
+        result.summary.invalid.iter().map(|invalid| fact("invalid", invalid.what.clone())).collect();
+    let once: Vec<_> = [delivery(result), cost::health(result), cost::logins(result), cost::memory(result)]
+        .into_iter()
+        .flatten()
+        .collect();
+    let last = [fact("files", folder.display().to_string()), fact("repeat", result.command.clone())];
     let mut lines = vec![verdict(result, terminal), String::new()];
     lines.extend(subject(result));
     lines.push(String::new());
-    lines.extend(latencies(result));
+    // An empty line behind the table.
+    let taken = lines.len() + latencies(result, 0).len() + 1 + once.len() + last.len();
+    let wanted = [actions, slos.len(), costs.len(), errors.len(), invalid.len()];
+    let room = share(wanted, LINES_MAX.saturating_sub(taken));
+    lines.extend(latencies(result, room[0]));
     lines.push(String::new());
-    let mut facts = Vec::new();
-    facts.extend(slos(result, terminal));
-    facts.extend(delivery(result));
-    facts.extend(health(result));
-    facts.extend(cost(result));
-    facts.extend(errors(result));
-    facts.push(fact("files", folder.display().to_string()));
-    facts.push(fact("repeat", result.command.clone()));
-    lines.extend(facts.iter().map(|(name, text)| format!("{name:<9} {text}").trim_end().to_owned()));
+    let facts = [
+        capped(slos, room[1]),
+        capped(invalid, room[4]),
+        once,
+        capped(costs, room[2]),
+        capped(errors, room[3]),
+    ];
+    let facts = facts.into_iter().flatten().chain(last);
+    lines.extend(facts.map(|(name, text)| format!("{name:<9} {text}").trim_end().to_owned()));
     lines.join("\n")
+}
+
+/// How many of `room` lines each kind gets.
+fn share(wanted: [usize; 5], room: usize) -> [usize; 5] {
+    let mut given = [0; 5];
+    let mut left = room;
+    for most in [LINES_MIN, LINES_WORTH] {
+        for ((given, wanted), most) in given.iter_mut().zip(wanted).zip(most) {
+            let more = wanted.min(most).saturating_sub(*given).min(left);
+            *given += more;
+            left -= more;
+        }
+    }
+    given
+}
+
+/// The first ones of `facts`; the last of them says how many more there are.
+fn capped(mut facts: Vec<(String, String)>, max: usize) -> Vec<(String, String)> {
+    let more = facts.len().saturating_sub(max);
+    facts.truncate(max);
+    if let Some((_, text)) = facts.last_mut().filter(|_| more > 0) {
+        text.push_str(&format!(" … and {} more in result.json", count(more as u64)));
+    }
+    facts
 }
 
 fn fact(name: &str, text: impl Into<String>) -> (String, String) {
@@ -130,8 +170,8 @@ fn cores(list: &[usize]) -> Option<String> {
     }
 }
 
-/// One table: an action of a phase or a span of the login in each row.
-fn latencies(result: &ResultFile) -> Vec<String> {
+/// One table: a span of the login or an action of a phase in each row, at most `actions_max` of these.
+fn latencies(result: &ResultFile, actions_max: usize) -> Vec<String> {
     let summary = &result.summary;
     let mut head: Vec<String> = ["phase", "", "count", "asked/s", "sent/s"].map(str::to_owned).to_vec();
     head.extend(PERCENTILES.map(str::to_owned));
@@ -152,20 +192,22 @@ fn latencies(result: &ResultFile) -> Vec<String> {
         .flat_map(|phase| phase.actions.iter().map(move |action| (phase, action)))
         .collect();
     let all = actions.len();
-    if all > ACTIONS_MAX {
+    if all > actions_max {
         // What is judged is shown before what is not.
         actions.sort_by_key(|(phase, _)| !phase.measured);
-        actions.truncate(ACTIONS_MAX);
+        actions.truncate(actions_max);
     }
     for (phase, action) in &actions {
         let name = if phase.measured { phase.name.clone() } else { format!("({})", phase.name) };
         rows.push(action_row(name, action));
     }
     let mut lines = columns(&rows, 2);
-    if all > actions.len() {
-        lines.push(format!("… and {} more in result.json", all - actions.len()));
+    let legend = legend(&lines);
+    let more = (all > actions.len()).then(|| format!("… and {} more in result.json", all - actions.len()));
+    let behind: Vec<String> = more.into_iter().chain(legend).collect();
+    if !behind.is_empty() {
+        lines.push(behind.join("; "));
     }
-    lines.extend(legend(&lines));
     lines
 }
 
@@ -221,26 +263,16 @@ fn slos(result: &ResultFile, terminal: Terminal) -> Vec<(String, String)> {
         SloState::Invalid => 1,
         SloState::Passed => 2,
     });
-    let mut facts: Vec<_> = slos
-        .iter()
-        .take(SLOS_MAX)
-        .map(|slo| {
-            let word = match slo.state {
-                SloState::Passed => terminal.paint_out(Colour::Green, "met    "),
-                SloState::Broken => terminal.paint_out(Colour::Red, "broken "),
-                SloState::Invalid => terminal.paint_out(Colour::Yellow, "invalid"),
-            };
-            let why = if slo.why.is_empty() { String::new() } else { format!(" ({})", slo.why) };
-            fact("slo", format!("{word}  {}: {}, {}{why}", slo_name(slo), slo.measured, slo.bound))
-        })
-        .collect();
-    if slos.len() > SLOS_MAX {
-        facts.push(fact("", format!("… and {} more in result.json", slos.len() - SLOS_MAX)));
-    }
-    facts.extend(
-        result.summary.invalid.iter().take(INVALID_MAX).map(|invalid| fact("invalid", invalid.what.clone())),
-    );
-    facts
+    let line = |slo: &&SloResult| {
+        let word = match slo.state {
+            SloState::Passed => terminal.paint_out(Colour::Green, "met    "),
+            SloState::Broken => terminal.paint_out(Colour::Red, "broken "),
+            SloState::Invalid => terminal.paint_out(Colour::Yellow, "invalid"),
+        };
+        let why = if slo.why.is_empty() { String::new() } else { format!(" ({})", slo.why) };
+        fact("slo", format!("{word}  {}: {}, {}{why}", slo_name(slo), slo.measured, slo.bound))
+    };
+    slos.iter().map(line).collect()
 }
 
 /// Everything that did not arrive as it should, over all phases.
@@ -264,62 +296,17 @@ fn delivery(result: &ResultFile) -> Option<(String, String)> {
     Some(fact("delivery", text))
 }
 
-fn health(result: &ResultFile) -> Option<(String, String)> {
-    let health = result.summary.harness?;
-    let lag = |name: &str| {
-        let phases = result.summary.phases.iter().filter(|phase| phase.measured);
-        let lags = phases.flat_map(|phase| &phase.actions).filter_map(|action| action.latencies.get(name));
-        let worst = lags.filter_map(|lag| lag.percentile("p99")?.ns).max();
-        worst.map_or_else(|| "-".to_owned(), duration)
-    };
-    Some(fact(
-        "harness",
-        format!(
-            "busy {}, cpu {}, stolen {}, send lag p99 {}, receive lag p99 {}, memory {}",
-            percent(health.busy_ratio),
-            percent(health.cpu_ratio),
-            percent(result.harness.stolen_ratio),
-            lag("send_lag"),
-            lag("receive_lag"),
-            bytes(result.harness.rss_peak_bytes)
-        ),
-    ))
-}
-
-fn cost(result: &ResultFile) -> Option<(String, String)> {
-    let peak = result.target.rss_peak_bytes?;
-    let mut parts: Vec<String> = result
-        .target
-        .cost
-        .iter()
-        .take(2)
-        .map(|cost| {
-            let ratio = cost.cpu_ns as f64 / cost.elapsed_ns.max(1) as f64;
-            format!("{}: {} CPU ({} of a core)", cost.phase, duration(cost.cpu_ns), percent(ratio))
-        })
-        .collect();
-    parts.push(format!("peak memory {}", bytes(peak)));
-    Some(fact("router", parts.join(", ")))
-}
-
 fn errors(result: &ResultFile) -> Vec<(String, String)> {
     let errors = &result.summary.errors;
     let one_line = |text: &str, characters: usize| {
         text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(characters).collect::<String>()
     };
-    let mut facts: Vec<_> = errors
-        .iter()
-        .take(ERRORS_MAX)
-        .map(|error| {
-            let (what, example) = (one_line(&error.what, 60), one_line(&error.example, 70));
-            let first = if example.is_empty() { String::new() } else { format!("; first: {example}") };
-            fact("error", format!("{} × {what}{first}", count(error.count)))
-        })
-        .collect();
-    if errors.len() > ERRORS_MAX {
-        facts.push(fact("", format!("… and {} more kinds in result.json", errors.len() - ERRORS_MAX)));
-    }
-    facts
+    let line = |error: &ErrorCount| {
+        let (what, example) = (one_line(&error.what, 60), one_line(&error.example, 70));
+        let first = if example.is_empty() { String::new() } else { format!("; first: {example}") };
+        fact("error", format!("{} × {what}{first}", count(error.count)))
+    };
+    errors.iter().map(line).collect()
 }
 
 #[cfg(test)]
