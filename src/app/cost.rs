@@ -13,9 +13,9 @@ use crate::time::Nanos;
 #[derive(Debug)]
 pub struct CostMeter {
     pids: Vec<u32>,
-    /// Nobody has logged in: what is used now was used before.
-    before_login: bool,
-    before_bytes: u64,
+    /// Resident memory, in bytes, and users that were ready: when nobody had logged in, and at the first look behind that.
+    before_login: (u64, u64),
+    first_login: Option<(u64, u64)>,
     memory: Option<LoginMemory>,
     running: Option<Running>,
     done: Vec<PhaseCost>,
@@ -48,9 +48,17 @@ impl CostMeter {
     #[must_use]
     pub fn new(pids: Vec<u32>) -> Self {
         let latest = Usage::of_all(&pids);
-        let (running, done, memory) = (None, Vec::new(), None);
-        let before_bytes = latest.map_or(0, |usage| usage.rss_bytes);
-        Self { pids, before_login: true, before_bytes, memory, running, done, latest, rss_peak_bytes: 0 }
+        let before_login = (latest.map_or(0, |usage| usage.rss_bytes), 0);
+        Self {
+            pids,
+            before_login,
+            first_login: None,
+            memory: None,
+            running: None,
+            done: Vec::new(),
+            latest,
+            rss_peak_bytes: 0,
+        }
     }
 
     /// Looks at the processes now.
@@ -69,15 +77,7 @@ impl CostMeter {
 
     fn observe_usage(&mut self, snapshot: &Snapshot, usage: Usage, now: Nanos) {
         self.rss_peak_bytes = self.rss_peak_bytes.max(usage.rss_peak_bytes);
-        if snapshot.login.is_some() {
-            self.before_login = false;
-            if snapshot.users_ready > 0 {
-                let (before_bytes, after_bytes) = (self.before_bytes, usage.rss_bytes);
-                self.memory = Some(LoginMemory { before_bytes, after_bytes, users: snapshot.users_ready });
-            }
-        } else if self.before_login && snapshot.users_ready == 0 {
-            self.before_bytes = usage.rss_bytes;
-        }
+        self.observe_memory(snapshot, usage.rss_bytes);
         if let Some(running) = &mut self.running {
             running.latest = usage;
             running.latest_at = now;
@@ -89,6 +89,23 @@ impl CostMeter {
         if snapshot.measured {
             let phase = snapshot.phase.clone();
             self.running = Some(Running { phase, since: now, before: usage, latest: usage, latest_at: now });
+        }
+    }
+
+    /// A client more is seen best while clients become more: what a side needs in any case is there by then. When all came
+    /// at once, what was used before them has to do.
+    fn observe_memory(&mut self, snapshot: &Snapshot, after_bytes: u64) {
+        let ready = snapshot.users_ready;
+        if snapshot.login.is_none() {
+            if self.first_login.is_none() && ready == 0 {
+                self.before_login = (after_bytes, 0);
+            }
+            return;
+        }
+        let first = *self.first_login.get_or_insert((after_bytes, ready));
+        let (before_bytes, there) = if first.1 * 2 <= ready { first } else { self.before_login };
+        if ready > there {
+            self.memory = Some(LoginMemory { before_bytes, after_bytes, users: ready - there });
         }
     }
 
@@ -180,26 +197,34 @@ mod tests {
         assert_eq!((cost.rss_peak_bytes, cost.memory), (233, None));
     }
 
+    fn memory(steps: &[(&str, u64, u64)]) -> Option<LoginMemory> {
+        let mut meter = CostMeter::new(Vec::new());
+        for (second, (phase, ready, rss_bytes)) in (0..).zip(steps) {
+            let usage = Usage { cpu_ns: 0, rss_bytes: *rss_bytes, rss_peak_bytes: *rss_bytes };
+            meter.observe_usage(&snapshot(phase, *ready), usage, Nanos(second));
+        }
+        meter.finish().memory
+    }
+
     #[test]
     fn a_client_costs_what_its_login_added() {
-        let mut meter = CostMeter::new(Vec::new());
         // Set-up makes accounts; behind the login the load makes buffers.
-        let steps = [
+        let slow = [
             ("", 0, 1_000),
             ("set-up", 0, 5_000),
-            ("login", 0, 5_100),
-            ("login", 8, 5_800),
+            ("login", 2, 5_600),
+            ("login", 7, 6_100),
+            ("login", 10, 6_400),
             ("steady", 10, 9_000),
         ];
-        for (second, (phase, ready, rss_bytes)) in (0..).zip(steps) {
-            let usage = Usage { cpu_ns: 0, rss_bytes, rss_peak_bytes: rss_bytes };
-            meter.observe_usage(&snapshot(phase, ready), usage, Nanos(second));
-        }
-        let memory = meter.finish().memory.unwrap();
-        assert_eq!(memory, LoginMemory { before_bytes: 5_000, after_bytes: 5_800, users: 8 });
-        assert_eq!(memory.bytes_per_user(), 100);
-        let nobody = LoginMemory { users: 0, ..memory };
-        assert_eq!(nobody.bytes_per_user(), 0);
+        let added = memory(&slow).unwrap();
+        assert_eq!(added, LoginMemory { before_bytes: 5_600, after_bytes: 6_400, users: 8 });
+        assert_eq!(added.bytes_per_user(), 100);
+        let at_once = [slow[1], slow[4], slow[5]];
+        let added = memory(&at_once).unwrap();
+        assert_eq!(added, LoginMemory { before_bytes: 5_000, after_bytes: 6_400, users: 10 });
+        assert_eq!(memory(&[slow[1], ("login", 0, 6_000), slow[5]]), None);
+        assert_eq!(LoginMemory { users: 0, ..added }.bytes_per_user(), 0);
     }
 
     #[test]

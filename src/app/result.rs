@@ -110,14 +110,14 @@ pub struct PhaseCost {
     pub cpu_ns_per_login: Option<u64>,
 }
 
-/// Resident memory of one half of a run before anybody logged in and when everybody was there.
+/// What resident memory of one half of a run grew by while users logged in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoginMemory {
-    /// Before the first login of the login phase, in bytes.
+    /// At the first look after logins began, in bytes; before all of them when most were there by then.
     pub before_bytes: u64,
     /// As late in the login phase as it was looked at, in bytes.
     pub after_bytes: u64,
-    /// Users that were ready then.
+    /// Users that became ready in between.
     pub users: u64,
 }
 
@@ -126,7 +126,10 @@ impl LoginMemory {
     #[must_use]
     pub const fn bytes_per_user(&self) -> u64 {
         let grown = self.after_bytes.saturating_sub(self.before_bytes);
-        if self.users == 0 { 0 } else { grown / self.users }
+        match grown.checked_div(self.users) {
+            Some(bytes) => bytes,
+            None => 0,
+        }
     }
 }
 
