@@ -6,7 +6,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Gauge, Sparkline, Widget};
+use ratatui::widgets::{Sparkline, Widget};
 
 use super::board::{Board, Latencies, QUANTILES, Row};
 use crate::app::report::numbers::{bytes, columns, count, duration, percent, rate};
@@ -43,8 +43,9 @@ enum Part<'b> {
 }
 
 fn parts(board: &Board, width: u16) -> Vec<Part<'_>> {
-    let mut parts = vec![Part::Head(board), Part::Text(users(board)), Part::Text(delivery(board))];
-    parts.push(Part::Text(harness(board)));
+    let mut parts = vec![Part::Head(board), Part::Text(users(board))];
+    parts.extend(wrapped("delivery", delivery(board), width).into_iter().map(Part::Text));
+    parts.extend(wrapped("harness", harness(board), width).into_iter().map(Part::Text));
     if let Some(limit) = board.harness.limit() {
         let text = format!("THE HARNESS IS THE LIMIT: {limit}");
         parts.push(Part::Text(line("", vec![Span::styled(text, BAD)])));
@@ -72,7 +73,7 @@ fn parts(board: &Board, width: u16) -> Vec<Part<'_>> {
             latest: latest(&board.rate_history, |value| format!("{}/s", count(value))),
         });
     }
-    parts.extend(lights(&board.lights, width).into_iter().map(Part::Text));
+    parts.extend(wrapped("slo", lights(&board.lights), width).into_iter().map(Part::Text));
     parts
 }
 
@@ -120,11 +121,19 @@ fn head(board: &Board, area: Rect, buffer: &mut Buffer) {
     }
     let (elapsed, planned) = (board.elapsed_ns.min(board.planned_ns), board.planned_ns);
     let ratio = elapsed as f64 / planned as f64;
-    let style = Style::new().fg(Color::Cyan).bg(Color::DarkGray);
-    Gauge::default().ratio(ratio).label("").use_unicode(true).gauge_style(style).render(gauge, buffer);
+    buffer.set_style(gauge, Style::new().fg(Color::Cyan).bg(Color::DarkGray));
+    Line::raw(bar(ratio)).render(gauge, buffer);
     let text =
         format!("  {} of {}, {} left", duration(elapsed), duration(planned), duration(planned - elapsed));
     Line::raw(text).render(times, buffer);
+}
+
+/// A share of [`GAUGE`] columns, to an eighth of one.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a few columns")]
+fn bar(ratio: f64) -> String {
+    let eighths = (ratio.clamp(0.0, 1.0) * f64::from(GAUGE) * 8.0) as usize;
+    let rest = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"][eighths % 8];
+    "█".repeat(eighths / 8) + rest
 }
 
 fn users(board: &Board) -> Line<'_> {
@@ -140,32 +149,29 @@ fn users(board: &Board) -> Line<'_> {
     line("users", spans)
 }
 
-fn delivery(board: &Board) -> Line<'_> {
-    let mut spans = Vec::new();
-    for (place, (what, number)) in board.strays().into_iter().enumerate() {
-        spans.push(Span::raw(if place == 0 { "" } else { ", " }));
-        let text = format!("{} {what}", count(number));
-        spans.push(if number > 0 { Span::styled(text, BAD) } else { text.into() });
-    }
-    line("delivery", spans)
+fn delivery(board: &Board) -> Vec<Span<'_>> {
+    let spans = board.strays().map(|(what, number)| {
+        let text = format!("{} {what}  ", count(number));
+        if number > 0 { Span::styled(text, BAD) } else { text.into() }
+    });
+    spans.into()
 }
 
-fn harness(board: &Board) -> Line<'_> {
+fn harness(board: &Board) -> Vec<Span<'_>> {
     let harness = &board.harness;
     let health = &harness.health;
-    let mut text = format!(
-        "send lag p99 {}, busy {}, CPU {}, wait {}, steal {}",
-        harness.send_lag_p99_ns.map_or_else(|| "-".to_owned(), duration),
-        percent(health.busy_ratio),
-        percent(health.cpu_ratio),
-        percent(health.wait_ratio),
-        percent(health.stolen_ratio)
+    let mut words = vec![
+        format!("send lag p99 {}", harness.send_lag_p99_ns.map_or_else(|| "-".to_owned(), duration)),
+        format!("busy {}", percent(health.busy_ratio)),
+        format!("CPU {}", percent(health.cpu_ratio)),
+        format!("wait {}", percent(health.wait_ratio)),
+        format!("steal {}", percent(health.stolen_ratio)),
+        format!("memory {}", bytes(harness.rss_bytes)),
+    ];
+    words.extend(
+        harness.descriptors.map(|(open, most)| format!("descriptors {} of {}", count(open), count(most))),
     );
-    if let Some((open, most)) = harness.descriptors {
-        text.push_str(&format!(", descriptors {} of {}", count(open), count(most)));
-    }
-    text.push_str(&format!(", memory {}", bytes(harness.rss_bytes)));
-    line("harness", vec![text.into()])
+    words.into_iter().map(|word| Span::raw(word + "  ")).collect()
 }
 
 /// Two lines for each row: the last second, and the phase so far.
@@ -191,19 +197,26 @@ fn table(rows: &[Row]) -> Vec<Line<'_>> {
     styled.collect()
 }
 
-/// As many lines as they need side by side.
-fn lights(lights: &[(String, Light)], width: u16) -> Vec<Line<'_>> {
-    let mut lines: Vec<Line<'_>> = Vec::new();
-    for (name, light) in lights {
+fn lights(lights: &[(String, Light)]) -> Vec<Span<'_>> {
+    let spans = lights.iter().map(|(name, light)| {
         let (mark, style) = match light {
             Light::Unknown => ("·", FAINT),
             Light::Green => ("✓", GOOD),
             Light::Red => ("✗", BAD),
         };
-        let span = Span::styled(format!("{mark} {name}  "), style);
+        Span::styled(format!("{mark} {name}  "), style)
+    });
+    spans.collect()
+}
+
+/// As many lines as the spans, each with a space behind it, need side by side.
+fn wrapped<'b>(label: &'static str, spans: Vec<Span<'b>>, width: u16) -> Vec<Line<'b>> {
+    let mut lines: Vec<Line<'b>> = Vec::new();
+    for span in spans {
+        let shown = Span::raw(span.content.trim_end()).width();
         match lines.last_mut() {
-            Some(last) if last.width() + span.width() <= usize::from(width) => last.push_span(span),
-            _ => lines.push(line(if lines.is_empty() { "slo" } else { "" }, vec![span])),
+            Some(last) if last.width() + shown <= usize::from(width) => last.push_span(span),
+            _ => lines.push(line(if lines.is_empty() { label } else { "" }, vec![span])),
         }
     }
     lines
@@ -266,8 +279,9 @@ mod tests {
         let want = [
             "10k presence: steady  ██████                    15.0 s of 60.0 s, 45.0 s left",
             "users    9,999 of 10,000 ready, 10,000 connected, 0.00 logins/s, 0 failed",
-            "delivery 3 lost, 0 missing, 0 duplicated, 0 reordered, 0 unexpected, 0 late, 0 timed out",
-            "harness  send lag p99 80.0 µs, busy 23.4 %, CPU 0.0 %, wait 0.0 %, steal 0.4 %, descriptors 10,023 of",
+            "delivery 3 lost  0 missing  0 duplicated  0 reordered  0 unexpected  0 late  0 timed out",
+            "harness  send lag p99 80.0 µs  busy 23.4 %  CPU 0.0 %  wait 0.0 %  steal 0.4 %  memory 0 B",
+            "         descriptors 10,023 of 20,000",
             "target   beam.smp  CPU 61.0 %  memory 512 MiB",
             "                      asked/s  sent/s      p50      p90      p99    p99.9      max  errors",
             "presence       1 s        500     498  1.00 ms  2.00 ms  3.00 ms  4.00 ms  5.00 ms       0",
@@ -313,6 +327,21 @@ mod tests {
     }
 
     #[test]
+    fn the_gauge_fills_evenly() {
+        let full = usize::from(GAUGE);
+        let cases = [
+            (0.0, String::new()),
+            (0.5, "█".repeat(full / 2)),
+            (1.0, "█".repeat(full)),
+            (2.0, "█".repeat(full)),
+        ];
+        for (ratio, want) in cases {
+            assert_eq!(bar(ratio), want, "{ratio}");
+        }
+        assert_eq!(bar(1.5 / f64::from(GAUGE)), "█▌");
+    }
+
+    #[test]
     fn any_space_will_do() {
         let board = board();
         for (width, height) in [(0, 0), (1, 1), (5, 3), (20, 40), (80, 2), (500, 100)] {
@@ -321,6 +350,6 @@ mod tests {
         }
         assert_eq!(lines(&render(&board, 80, 1)).len(), 1, "the first lines are kept");
         let empty = lines(&render(&Board { scenario: "x".into(), ..Board::default() }, 80, 40));
-        assert_eq!(empty.len(), 4, "{empty:?}");
+        assert_eq!(empty.len(), 5, "{empty:?}");
     }
 }
