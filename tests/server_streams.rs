@@ -99,7 +99,7 @@ impl Wire {
                         self.shut.push(conn);
                         self.hub.handle_write_shut(conn, self.now);
                     }
-                    Intent::Close => self.hub.remove(conn),
+                    Intent::Close | Intent::Reset => self.hub.remove(conn),
                 }
             }
         }

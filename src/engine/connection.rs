@@ -43,6 +43,8 @@ pub(super) struct Io {
     pub(super) barrier: Option<Box<Barrier>>,
     /// Set once by [`super::Cx::close`] or by the driver's news.
     pub(super) closing: Option<CloseReason>,
+    /// [`super::Cx::abort`]: its end is a reset, and nothing is flushed.
+    pub(super) aborted: bool,
 }
 
 /// What a connection's input waits for.
@@ -94,6 +96,7 @@ impl<H: Handler> Connection<H> {
             held: Held::Free,
             barrier: None,
             closing: None,
+            aborted: false,
         };
         Self { handler, io }
     }

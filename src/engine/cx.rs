@@ -96,4 +96,13 @@ impl<H: Handler> Cx<'_, H> {
     pub fn close(&mut self, reason: CloseReason) {
         self.io.closing.get_or_insert(reason);
     }
+
+    /// Ends the connection as a machine does that loses its power and comes back: [`Handler::on_closed`] follows at once,
+    /// nothing is flushed, and the peer gets a reset. A connection that was closed before goes on closing in order.
+    pub fn abort(&mut self, reason: CloseReason) {
+        if self.io.closing.is_none() {
+            self.io.closing = Some(reason);
+            self.io.aborted = true;
+        }
+    }
 }

@@ -53,6 +53,7 @@ impl Handler for Echo {
                 cx.set_timer(Timer::Idle, cx.now + Duration::from_secs(5));
             }
             Frame::Element(element) if element.tag().name() == "request" => cx.request(Chore("<requested/>")),
+            Frame::Element(element) if element.tag().name() == "cut" => cx.effects.task(cx.me, "cut"),
             Frame::Element(element) if element.tag().name() == "store" => cx.store(Chore("<stored/>")),
             Frame::Element(element) if element.tag().name() == "iq" => {
                 cx.effects.answer(cx.me, Stanza::from_own(element.bytes));
@@ -69,8 +70,10 @@ impl Handler for Echo {
     }
     fn on_task(&mut self, task: &'static str, cx: &mut Cx<'_, Self>) {
         cx.world.lines.push(format!("task {task} {:?}", cx.me));
-        if task == "bye" {
-            cx.close(CloseReason::closed(Blame::Us));
+        match task {
+            "bye" => cx.close(CloseReason::closed(Blame::Us)),
+            "cut" => cx.abort(CloseReason::closed(Blame::Us)),
+            _ => {}
         }
     }
     fn on_timer(&mut self, timer: Timer, cx: &mut Cx<'_, Self>) {

@@ -138,3 +138,17 @@ fn outgoing_connections_are_made_or_their_failure_told() {
     let (log, _) = Reactor::<Log>::new(world, ReactorConfig::default()).unwrap().run().unwrap();
     assert_eq!(log.lines, ["connect failed: connection refused"]);
 }
+
+#[test]
+fn an_aborted_connection_is_reset() {
+    let running = start();
+    let mut stream = running.connect();
+    stream.write_all(b"<a/>").unwrap();
+    expect(&mut stream, "<a/>");
+    stream.write_all(b"<cut/>").unwrap();
+    let error = stream.read(&mut [0; 64]).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+    let (log, report) = running.stop();
+    assert_eq!(log.lines.last().map(String::as_str), Some("closed Us Closed"));
+    assert_eq!(report.counters.closed, 1);
+}

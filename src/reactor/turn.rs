@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use mio::Events;
 use mio::event::Event;
+use socket2::SockRef;
 
 use super::Reactor;
 use super::token::{self, Owner};
@@ -182,11 +183,14 @@ impl<W: World> Reactor<W> {
                     }
                     self.hub.handle_write_shut(conn, now);
                 }
-                Intent::Close => {
+                intent @ (Intent::Close | Intent::Reset) => {
                     if let Some(socket) = self.sockets.get_mut(conn.slot as usize)
-                        && socket.as_ref().is_some_and(|s| s.generation == conn.generation)
+                        && let Some(socket) = socket.take_if(|s| s.generation == conn.generation)
+                        && intent == Intent::Reset
                     {
-                        *socket = None;
+                        // No time to linger: closing throws away what is under way and sends RST. A peer that was
+                        // faster has ended it already.
+                        let _ = SockRef::from(&socket.stream).set_linger(Some(Duration::ZERO));
                     }
                     self.hub.remove(conn);
                     return;

@@ -53,9 +53,9 @@ impl<S: World, C: World> Sim<S, C> {
                     }
                     self.homes[index].hub.handle_write_shut(conn, self.now);
                 }
-                Intent::Close => {
+                intent @ (Intent::Close | Intent::Reset) => {
                     let link = self.homes[index].links.remove(&conn);
-                    self.close(link, Side::Server);
+                    self.close(link, Side::Server, intent);
                     return self.homes[index].hub.remove(conn);
                 }
             }
@@ -80,9 +80,9 @@ impl<S: World, C: World> Sim<S, C> {
                     }
                     self.clients.handle_write_shut(conn, self.now);
                 }
-                Intent::Close => {
+                intent @ (Intent::Close | Intent::Reset) => {
                     let link = self.of_client.remove(&conn);
-                    self.close(link, Side::Client);
+                    self.close(link, Side::Client, intent);
                     return self.clients.remove(conn);
                 }
             }
@@ -111,9 +111,15 @@ impl<S: World, C: World> Sim<S, C> {
         }
     }
 
-    /// The socket at `side` is closed.
-    fn close(&mut self, link: Option<LinkId>, side: Side) {
+    /// The socket at `side` is closed. A reset overtakes what is under way in both directions.
+    fn close(&mut self, link: Option<LinkId>, side: Side, how: Intent) {
         let Some(id) = link else { return };
+        if how == Intent::Reset {
+            if let Some(link) = self.links.get_mut(&id) {
+                link.forget(side);
+            }
+            return self.schedule(self.now + self.faults.delay.0, Event::Cut(id));
+        }
         self.end(id, side);
         if let Some(link) = self.links.get_mut(&id) {
             link.forget(side);

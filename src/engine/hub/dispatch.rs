@@ -38,10 +38,16 @@ impl<H: Handler> Hub<H> {
         call(handler, &mut cx);
         if let Some(reason) = cx.io.closing {
             handler.on_closed(&reason, &mut cx);
-            io.phase = Phase::Flushing { peer_done: false };
             io.timers = Timers::default();
-            io.timers.set(Timer::Flush, now + CLOSE_FLUSH_MAX);
             io.unread = BytesMut::new();
+            if io.aborted {
+                io.phase = Phase::Dead;
+                io.held = Held::Free;
+                self.hand_back_unwritten(conn, now);
+                return self.list_if_wanted(conn);
+            }
+            io.phase = Phase::Flushing { peer_done: false };
+            io.timers.set(Timer::Flush, now + CLOSE_FLUSH_MAX);
             if std::mem::replace(&mut io.held, Held::Free) != Held::Free {
                 // Its socket was not read meanwhile. Now it has to be, or what waits there makes a reset of the end.
                 self.resumed.push_back(conn);

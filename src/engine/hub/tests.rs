@@ -315,3 +315,27 @@ fn a_connection_that_ends_while_it_waits_is_read_again() {
     assert!(hub.next_resumed().is_none(), "the answer comes too late");
     assert_eq!(written(&mut hub, conn, 99), "");
 }
+
+/// A machine that loses its power writes no last words.
+#[test]
+fn an_aborted_connection_flushes_nothing() {
+    let (mut hub, conn) = opened();
+    // Behind a slow reader's pile stanzas wait whole, and are handed back.
+    for id in 0..=OUTBOX_SOFT_BYTES / 50_000 {
+        deliver(&mut hub, conn, presence("a@b/c", id, 50_000), Nanos(10));
+    }
+    read(&mut hub, conn, "<a/><cut/><b/>");
+    assert_eq!(hub.intent(conn), Intent::Reset);
+    assert_eq!(hub.world().lines, ["task cut ConnId { slot: 0, generation: 0 }", "closed Us Closed"]);
+    assert_eq!(hub.world().undeliverable, [(OUTBOX_SOFT_BYTES / 50_000).to_string()]);
+    assert_eq!(hub.next_listed(), Some(conn));
+    hub.remove(conn);
+    assert!(hub.is_empty() && hub.next_listed().is_none());
+
+    // What is closing in order goes on doing so.
+    let (mut hub, conn) = opened();
+    read(&mut hub, conn, "<a/></stream:stream>");
+    hub.effects.task(conn, "cut");
+    hub.settle(Nanos(5));
+    assert_eq!(hub.intent(conn), Intent::Write);
+}

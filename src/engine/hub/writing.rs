@@ -21,6 +21,8 @@ pub enum Intent {
     ShutDownWrite,
     /// Close the socket, then [`Hub::remove`].
     Close,
+    /// Close the socket so that the peer gets a reset, then [`Hub::remove`].
+    Reset,
 }
 
 impl<H: Handler> Hub<H> {
@@ -32,6 +34,7 @@ impl<H: Handler> Hub<H> {
             return Intent::Nothing;
         }
         match io.phase {
+            Phase::Dead if io.aborted => Intent::Reset,
             Phase::Dead => Intent::Close,
             // What waits to be written travels too: the socket is written to at its new home.
             Phase::Open if matches!(io.held, Held::Moving(_)) => Intent::Move,

@@ -215,7 +215,7 @@ impl Rig {
                 hub.handle_write_shut(conn, self.now);
                 self.on_the_way.push_back((Nanos(self.now.0 + LATENCY_NS), client, None));
             }
-            Intent::Close => {
+            Intent::Close | Intent::Reset => {
                 self.server.gone(peer);
                 self.clients.remove(&peer);
                 return hub.remove(conn);
