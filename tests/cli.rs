@@ -7,6 +7,7 @@
 mod support;
 
 mod cli {
+    mod breaks;
     mod client;
     mod ends;
     mod files;

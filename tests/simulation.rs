@@ -189,6 +189,34 @@ fn a_hostile_network_breaks_paths_but_no_promise() {
     assert!(broken > 0, "no path was broken: the test would pass without a router");
 }
 
+/// Four of five connections are reset in the middle of the load, and come back. Between those who stay nothing is lost, what
+/// was under way to the others is told apart, and the server keeps no session of theirs.
+#[test]
+fn a_storm_of_resets_ends_with_everybody_back() {
+    let storm =
+        "break = { share = 0.8, how = \"tcp-reset\", at = \"3s\", reconnect = { backoff = \"1s..4s\" } }";
+    let text = SCENARIO.replace("duration = \"10s\"\n", &format!("duration = \"10s\"\n{storm}\n"));
+    for seed in 0..6 {
+        let faults = if seed == 0 { Faults::none() } else { Faults::rough() };
+        let mut sim = simulation(&text, homes_of(seed), faults, seed, Mechanism::Plain);
+        assert!(sim.run(Duration::from_secs(600)), "seed {seed}: the run does not end");
+        let left = sim.servers().map(|hub| hub.world().session_count()).sum::<usize>();
+        assert_eq!(left, 0, "seed {seed}");
+        let summary = sim.clients.into_world().into_summary();
+        for action in ["chat", "presence"] {
+            let [_, lost, duplicated, reordered, missing, unexpected] = counts(&summary, action);
+            assert_eq!([lost, duplicated, reordered, missing, unexpected], [0; 5], "seed {seed}: {action}");
+        }
+        let phase = summary.phases.last().expect("the phase was run");
+        let back = phase.reconnect.as_ref().expect("it breaks connections");
+        assert_eq!((back.broken, back.back, back.missing), (19, 19, 0), "seed {seed}");
+        for action in &phase.actions {
+            let c = &action.counts;
+            assert_eq!(c.intended, c.done + c.failed + c.unsure, "seed {seed}: {} {c:?}", action.action);
+        }
+    }
+}
+
 #[test]
 fn the_same_seed_gives_the_same_bytes_at_the_same_times() {
     let (_, first, _) = run(3, Faults::rough(), 42);

@@ -247,6 +247,7 @@ mod tests {
             drain_ns: 0,
             complete: true,
             actions,
+            reconnect: None,
         };
         let chat = Counts { done: 98, failed: 1, lost: 5, duplicated: 1, ..Counts::default() };
         let presence = Counts { done: 10, required: 110, delivered: 95, optional: 5, ..Counts::default() };

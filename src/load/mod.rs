@@ -12,6 +12,7 @@ mod mail;
 mod monitor;
 mod outcome;
 mod random;
+mod reconnect;
 mod register;
 pub mod scenario;
 mod schedule;

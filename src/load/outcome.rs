@@ -5,7 +5,7 @@
 
 use super::tally::Tally;
 use super::world::LoadWorld;
-use crate::metrics::{Invalid, Records, Summary};
+use crate::metrics::{Failure, Invalid, PhaseRecord, Records, Summary};
 
 impl LoadWorld {
     /// What it measured. Call it once the driver has returned the world.
@@ -54,6 +54,7 @@ impl LoadWorld {
             software = software.or(world.software);
         }
         let scenario = &first.plan.scenario;
+        let failure = failure.or_else(|| nobody_came_back(&phases));
         let complete =
             phases.len() == scenario.phases.len() && phases.last().is_some_and(|p| p.drained.is_some());
         let Tally { begin, .. } = tally;
@@ -77,4 +78,17 @@ impl LoadWorld {
         };
         records.into_summary(&scenario.slos)
     }
+}
+
+/// A break that nobody came back from while its phase waited: whatever else was measured, the target is not there for them.
+fn nobody_came_back(phases: &[PhaseRecord]) -> Option<Failure> {
+    let lost = |phase: &&PhaseRecord| {
+        phase.drained.is_some()
+            && phase.reconnect.as_ref().is_some_and(|record| record.broken > 0 && record.came_back() == 0)
+    };
+    let phase = phases.iter().find(lost)?;
+    let broken = phase.reconnect.as_ref().map_or(0, |record| record.broken);
+    let what =
+        format!("phase {}: none of the {broken} users whose connections were broken came back", phase.name);
+    Some(Failure::TargetUnreachable(what))
 }

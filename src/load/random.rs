@@ -16,6 +16,10 @@ pub(super) enum Purpose {
     Starts(u32, u32),
     /// Who carries an action out, and towards whom: phase, action.
     Choice(u32, u32),
+    /// Whose connections are broken: phase.
+    Break(u32),
+    /// How long a user whose connection was broken waits before an attempt.
+    Backoff { phase: u16, user: u32, attempt: u32 },
 }
 
 /// The numbers of one purpose: a pure function of the scenario's seed.
@@ -29,6 +33,8 @@ impl Random {
             Purpose::Arrival => (2, 0, 0),
             Purpose::Starts(phase, action) => (3, phase, action),
             Purpose::Choice(phase, action) => (4, phase, action),
+            Purpose::Break(phase) => (5, phase, 0),
+            Purpose::Backoff { phase, user, attempt } => (6 | u64::from(phase) << 32, user, attempt),
         };
         let mut key = [0; 32];
         for (bytes, word) in key.chunks_exact_mut(8).zip([seed, tag, u64::from(phase), u64::from(action)]) {

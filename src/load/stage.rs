@@ -11,8 +11,9 @@ use super::journal::Kind;
 use super::mail::Errand;
 use super::random::{Purpose, Random};
 use super::scenario::{Action, Arrival, Phase, PhaseKind, Recipients};
-use super::schedule::Schedule;
+use super::schedule::{Course, Schedule};
 use super::share::Share;
+use super::users::Users;
 use super::world::LoadWorld;
 use super::{Snapshot, Task, VirtualUser};
 use crate::engine::Effects;
@@ -82,13 +83,17 @@ struct Start {
 
 impl Running {
     /// Looks ahead to the next operation that one of `share`'s users begins. As many lots are drawn for every operation:
-    /// who happens to be away does not shift what follows, and neither does who plays whom.
-    fn look_ahead(&mut self, share: Share, users: u32) {
+    /// who happens to be away does not shift what follows, and neither does who plays whom. From a break on, others act for
+    /// those that it sends away, back or not: when somebody is back is the server's to decide, who does what is not.
+    fn look_ahead(&mut self, share: Share, users: &Users, break_at: Option<Nanos>) {
         self.next = None;
         while let Some(intended) = self.schedule.take_due(Nanos::MAX) {
             let k = self.k;
             self.k += 1;
-            let (user, lot) = (self.choice.below(users), self.choice.below(u32::MAX));
+            let (mut user, lot) = (self.choice.below(users.count()), self.choice.below(u32::MAX));
+            if break_at.is_some_and(|at| at <= intended) {
+                user = users.left_alone_from(user);
+            }
             if share.has(user) {
                 self.next = Some(Start { k, intended, user, lot });
                 return;
@@ -122,10 +127,12 @@ impl LoadWorld {
                 Some(arrival.unwrap_or(Nanos::MAX).min(*timeout))
             }
             Stage::Load { end, actions } => {
-                Some(actions.iter().filter_map(Running::next_at).min().unwrap_or(*end))
+                let starts = actions.iter().filter_map(Running::next_at);
+                Some(starts.chain(self.reconnects.next()).min().map_or(*end, |next| next.min(*end)))
             }
-            Stage::Drain { .. } if self.journal.open() == 0 => Some(Nanos::ZERO),
-            Stage::Drain { until } | Stage::Logout { until } => Some(*until),
+            Stage::Drain { .. } if self.is_drained() => Some(Nanos::ZERO),
+            Stage::Drain { until } => Some(self.reconnects.next().unwrap_or(Nanos::MAX).min(*until)),
+            Stage::Logout { until } => Some(*until),
             Stage::Over => None,
         }
     }
@@ -136,11 +143,19 @@ impl LoadWorld {
             Stage::Begin if self.share.conducts() => self.begin(now, effects),
             Stage::Prepare { .. } => self.prepare_some(now, effects),
             Stage::Login { .. } => self.log_in_due(now, effects),
-            Stage::Load { .. } => self.start_due(now, effects),
+            Stage::Load { .. } => {
+                // What is due before a break is begun before it, however late both are.
+                let until = self.reconnects.break_at().map_or(now, |at| now.min(Nanos(at.0 - 1)));
+                self.start_due(until, now, effects);
+                self.reconnect_due(now, effects);
+            }
             Stage::Drain { until } => {
-                if self.journal.open() == 0 || now >= *until {
+                if self.is_drained() || now >= *until {
                     self.journal.give_up(now, &self.users);
+                    self.reconnects.close();
                     self.part_done(now, effects);
+                } else {
+                    self.reconnect_due(now, effects);
                 }
             }
             Stage::Logout { until } => {
@@ -150,6 +165,11 @@ impl LoadWorld {
             }
             Stage::Begin | Stage::Waiting | Stage::Over => {}
         }
+    }
+
+    /// Nothing is waited for any more.
+    fn is_drained(&self) -> bool {
+        self.journal.open() == 0 && self.reconnects.away() == 0
     }
 
     fn everybody_is_ready(&self) -> bool {
@@ -209,8 +229,9 @@ impl LoadWorld {
             unreachable!("the first phase logs in");
         };
         let arrivals = match rate {
-            Some(rate) => {
-                let schedule = Schedule::new(now, Nanos::MAX, rate, shape, seed, Purpose::Arrival);
+            Some(pace) => {
+                let course = Course::new(pace, Course::time_for(pace, self.users.count()));
+                let schedule = Schedule::new(now, Nanos::MAX, course, shape, seed, Purpose::Arrival);
                 Arrivals::Spread(Box::new(schedule))
             }
             None => Arrivals::Once(now),
@@ -271,48 +292,55 @@ impl LoadWorld {
         let PhaseKind::Load { duration, .. } = &phase.kind else {
             unreachable!("only the first phase logs in");
         };
-        let (duration, end) = (*duration, now + *duration);
+        let (duration, end, breaks) = (*duration, now + *duration, phase.breaks);
         let phase_number = u32::try_from(index).expect("at most PHASES_MAX");
+        self.users.set_none_broken();
+        let number = u16::try_from(index).expect("at most PHASES_MAX");
+        let reconnect = breaks.map(|spec| self.plan_break(number, &spec, now));
+        let break_at = self.reconnects.at();
+        let phase = self.phase_spec(index).expect("it was there before");
         let (mut actions, mut records) = (Vec::new(), Vec::new());
-        for (record, (spec, rate)) in (0u16..).zip(phase.timed_actions()) {
+        for (record, (spec, pace)) in (0u16..).zip(phase.timed_actions()) {
             // By the action's kind and not its place: another action in the file does not shift this one's numbers.
             let kind = spec.action as u32;
-            let starts = Purpose::Starts(phase_number, kind);
+            let (starts, course) = (Purpose::Starts(phase_number, kind), Course::new(pace, duration));
             let mut running = Running {
                 action: spec.action,
                 to: spec.to,
                 record,
-                schedule: Schedule::new(now, end, rate, spec.shape, seed, starts),
+                schedule: Schedule::new(now, end, course, spec.shape, seed, starts),
                 choice: Random::new(seed, Purpose::Choice(phase_number, kind)),
                 k: 0,
                 next: None,
             };
-            running.look_ahead(self.share, self.users.count());
+            running.look_ahead(self.share, &self.users, break_at);
             actions.push(running);
             let fan_out = spec.action == Action::Presence;
-            let record = ActionRecord::new(spec.action.as_str(), rate.0, fan_out, now);
+            let record = ActionRecord::new(spec.action.as_str(), course.mean_rate(duration), fan_out, now);
             records.push(if self.share == Share::WHOLE { record } else { record.for_joining() });
         }
-        let record = new_phase(phase, now, duration, records);
+        let mut record = new_phase(phase, now, duration, records);
+        record.reconnect = reconnect;
         self.journal.begin_phase(record);
         self.stage = Stage::Load { end, actions };
     }
 
-    /// Starts the operations that are due, as many as one call may.
-    fn start_due(&mut self, now: Nanos, effects: &mut Effects<VirtualUser>) {
+    /// Starts the operations that are due by `until`, as many as one call may.
+    fn start_due(&mut self, until: Nanos, now: Nanos, effects: &mut Effects<VirtualUser>) {
         let Stage::Load { end, actions } = &mut self.stage else { return };
         let (end, mut actions) = (*end, std::mem::take(actions));
         let mut budget = STARTS_PER_DEADLINE_MAX;
         for running in &mut actions {
             while budget > 0
-                && let Some(start) = running.next.filter(|start| start.intended <= now)
+                && let Some(start) = running.next.filter(|start| start.intended <= until)
             {
                 budget -= 1;
-                running.look_ahead(self.share, self.users.count());
+                running.look_ahead(self.share, &self.users, self.reconnects.at());
                 self.start(running, start, now, effects);
             }
         }
-        let is_over = now >= end && actions.iter().all(|a| a.next.is_none());
+        let is_begun = self.reconnects.break_at().is_none() && actions.iter().all(|a| a.next.is_none());
+        let is_over = now >= end && is_begun;
         if !is_over {
             self.stage = Stage::Load { end, actions };
             return;
@@ -348,9 +376,13 @@ impl LoadWorld {
         let contacts = &users.get(user).contacts;
         let kind = match running.action {
             Action::Ping => Kind::Ping,
+            Action::RosterGet => Kind::RosterGet,
             Action::Presence => Kind::Presence(Audience::new(contacts.len() + 1, |place| {
                 contacts.get(place).is_none_or(|contact| users.is_ready(*contact))
             })),
+            Action::Chat if running.to == Recipients::Any => {
+                Kind::Chat { to: users.any_by(start.lot, user)? }
+            }
             Action::Chat => {
                 let contact = (running.to == Recipients::Contact).then(|| {
                     let first = start.lot as usize % contacts.len().max(1);
@@ -367,6 +399,7 @@ impl LoadWorld {
     /// Everybody here logs out (RFC 6121 §4.5.2, RFC 6120 §4.4); what is under way stays as it is.
     pub(super) fn begin_logout(&mut self, now: Nanos, effects: &mut Effects<VirtualUser>) {
         self.stage = Stage::Logout { until: now + LOGOUT_MAX };
+        self.reconnects.close();
         for conn in self.users.connections() {
             effects.task(conn, Task::Logout);
         }
@@ -422,5 +455,6 @@ fn new_phase(spec: &Phase, begin: Nanos, planned: Duration, actions: Vec<ActionR
         end: None,
         drained: None,
         actions,
+        reconnect: None,
     }
 }

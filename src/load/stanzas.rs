@@ -68,6 +68,13 @@ pub(super) fn ping(run: &Run, id: StanzaId, domain: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(b"'><ping xmlns='urn:xmpp:ping'/></iq>");
 }
 
+/// A request for the own roster (RFC 6121 §2.2).
+pub(super) fn roster_get(run: &Run, id: StanzaId, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"<iq type='get' id='");
+    run.write(id, out);
+    out.extend_from_slice(b"'><query xmlns='jabber:iq:roster'/></iq>");
+}
+
 /// Id of the question for the server's software; no operation's id has this form.
 pub(super) const VERSION_ID: &str = "software-version";
 

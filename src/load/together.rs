@@ -92,6 +92,10 @@ impl LoadWorld {
                 if let Some(phase) = self.journal.phase_mut() {
                     phase.drained = Some(now);
                 }
+                if self.users.ready_count() == 0 {
+                    let what = "nobody is connected any more".to_owned();
+                    return self.fail(Failure::TargetUnreachable(what), now, effects);
+                }
                 self.conduct_next_phase(now, effects);
             }
             Some(StepKind::Logout) | None => unreachable!("nothing follows, nothing came before"),
@@ -184,7 +188,8 @@ impl LoadWorld {
             Letter::Gone { user, ended, lost } => {
                 self.users.set_gone_elsewhere(user);
                 // Each share saw others ready when it lost its own last one; the conductor hears of all.
-                if lost && self.share.conducts() && self.users.ready_count() == 0 {
+                let nobody_left = self.users.ready_count() == 0 && !self.reconnects.has_begun(now);
+                if lost && self.share.conducts() && nobody_left {
                     let who = self.username(user);
                     let what = format!(
                         "every connection was lost; the last one of user {who}: {}",

@@ -41,6 +41,8 @@ pub(super) struct Users {
     ready_elsewhere: u32,
     /// Addresses of others that the scenario does not tell.
     jids_elsewhere: HashMap<u32, Jid, FixedState>,
+    /// Users of the run whose connections the phase under way breaks, a bit each; empty when it breaks none.
+    broken: Box<[u64]>,
     connected: u32,
 }
 
@@ -53,6 +55,7 @@ impl Users {
             ready: Vec::new(),
             ready_elsewhere: 0,
             jids_elsewhere: HashMap::default(),
+            broken: Box::default(),
             connected: 0,
         }
     }
@@ -111,6 +114,40 @@ impl Users {
             self.ready.iter().cycle().skip(place).take(2).copied().find(fits)
         };
         { turned }.find(fits).or_else(near)
+    }
+
+    /// A user of the run, not `user`, by `lot`, ready or not.
+    pub(super) fn any_by(&self, lot: u32, user: u32) -> Option<u32> {
+        let first = lot % self.count();
+        [first, (first + 1) % self.count()].into_iter().find(|other| *other != user)
+    }
+
+    /// The phase that begins breaks the connections of these users.
+    pub(super) fn set_broken(&mut self, users: &[u32]) {
+        let mut bits = vec![0; self.ready_since.len().div_ceil(64)];
+        users.iter().for_each(|user| bits[*user as usize / 64] |= 1 << (user % 64));
+        self.broken = bits.into();
+    }
+
+    /// The phase that begins breaks nothing.
+    pub(super) fn set_none_broken(&mut self) {
+        self.broken = Box::default();
+    }
+
+    /// Whether the phase under way breaks the user's connection.
+    fn is_broken(&self, user: u32) -> bool {
+        self.broken.get(user as usize / 64).is_some_and(|bits| bits >> (user % 64) & 1 == 1)
+    }
+
+    /// Whether the phase under way has broken the user's connection at or after `at`, back or not.
+    pub(super) fn broken_since(&self, user: u32, at: Nanos) -> bool {
+        self.is_broken(user) && !self.was_ready_at(user, at)
+    }
+
+    /// The first user from `user` on whose connection the phase under way leaves alone; itself when there is none.
+    pub(super) fn left_alone_from(&self, user: u32) -> u32 {
+        let others = (user..self.count()).chain(0..user);
+        { others }.find(|other| !self.is_broken(*other)).unwrap_or(user)
     }
 
     pub(super) const fn connected_count(&self) -> u32 {

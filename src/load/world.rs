@@ -12,8 +12,9 @@ use rand_chacha::ChaCha12Rng;
 use super::ids::{Run, StanzaId};
 use super::journal::{Journal, Kind};
 use super::mail::Mail;
+use super::reconnect::{Attempt, Reconnects};
 use super::register::Registered;
-use super::scenario::{ActionSpec, Create, PhaseKind};
+use super::scenario::{ActionSpec, Create, Pace, PhaseKind};
 use super::share::Share;
 use super::stage::Stage;
 use super::tally::Tally;
@@ -56,6 +57,7 @@ pub struct LoadWorld {
     pub(super) stage: Stage,
     pub(super) users: Users,
     pub(super) journal: Journal,
+    pub(super) reconnects: Reconnects,
     pub(super) tally: Tally,
     pub(super) login: LoginRecord,
     /// Why the run cannot be carried out, and since when.
@@ -124,6 +126,7 @@ impl LoadWorld {
             stage: Stage::Begin,
             users: Users::new(count, share),
             journal: Journal::default(),
+            reconnects: Reconnects::default(),
             tally: Tally::default(),
             login: LoginRecord::new(share.part_of(count).into()),
             failure: None,
@@ -215,18 +218,25 @@ impl LoadWorld {
         effects.connect(Connect { remote: self.plan.target, local, handler });
     }
 
-    /// A user has its roster and its own presence.
+    /// A user has its roster and its own presence; `attempt`: again.
     pub(super) fn user_ready(
         &mut self,
         user: u32,
         contacts: Vec<u32>,
         times: &LoginTimes,
+        attempt: Option<Attempt>,
         effects: &mut Effects<VirtualUser>,
     ) {
-        self.login.done(times);
-        self.users.set_contacts(user, contacts);
         self.users.set_ready(user, times.ready);
-        let as_planned = self.plan.scenario.users.roster.is_none() || self.check_roster(user, times.ready);
+        let as_planned = if let Some(attempt) = attempt {
+            // Its contacts stay what they were: changes under way know them by their places.
+            self.came_back(attempt, times);
+            true
+        } else {
+            self.login.done(times);
+            self.users.set_contacts(user, contacts);
+            self.plan.scenario.users.roster.is_none() || self.check_roster(user, times.ready)
+        };
         self.tell_ready(user, times.ready, as_planned, effects);
     }
 
@@ -255,7 +265,7 @@ impl LoadWorld {
     /// A ready user lost its connection. Without any the target cannot be asked for more, and while others still log
     /// in it can no longer happen that all are ready.
     pub(super) fn connection_lost(&mut self, what: &str, now: Nanos, effects: &mut Effects<VirtualUser>) {
-        if self.users.ready_count() == 0 {
+        if self.users.ready_count() == 0 && !self.reconnects.has_begun(now) {
             let what = format!("every connection was lost; the last one of {what}");
             self.fail(Failure::TargetUnreachable(what), now, effects);
         } else if matches!(self.stage, Stage::Login { .. }) {
@@ -306,6 +316,7 @@ impl LoadWorld {
                 }
             }
             Kind::Ping => stanzas::ping(&self.run, id, &self.domain, out),
+            Kind::RosterGet => stanzas::roster_get(&self.run, id, out),
             Kind::Presence(_) => {
                 let show = &self.spec_of(operation.phase, operation.action).show;
                 let turn = usize::try_from(operation.k % show.len() as u64).expect("below a length");
@@ -359,6 +370,9 @@ impl World for LoadWorld {
     ) {
         let who = self.username(link.index());
         let what = format!("user {who}: {} cannot be reached: {error}", self.plan.target);
+        if let Some(attempt) = link.attempt().filter(|_| harness_limit(error).is_none()) {
+            return self.come_back_failed(link.index(), attempt, &what, now);
+        }
         self.tally.error("connection failed", &what, now);
         if let Some(limit) = harness_limit(error) {
             self.invalid.push(Invalid { limit: limit.to_owned(), what });
@@ -421,7 +435,7 @@ impl super::scenario::Phase {
     }
 
     /// Actions that operations are started of, with their rate.
-    pub(super) fn timed_actions(&self) -> impl Iterator<Item = (&ActionSpec, super::scenario::Rate)> {
+    pub(super) fn timed_actions(&self) -> impl Iterator<Item = (&ActionSpec, Pace)> {
         self.actions().iter().filter_map(|a| Some((a, a.rate?)))
     }
 }

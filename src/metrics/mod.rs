@@ -8,6 +8,7 @@ mod buckets;
 pub mod health;
 mod judge;
 mod progress;
+mod reconnect;
 mod record;
 mod recorder;
 mod seconds;
@@ -17,6 +18,7 @@ mod verdict;
 
 pub use buckets::Buckets;
 pub use progress::{ActionProgress, Light};
+pub use reconnect::{ReconnectRecord, ReconnectSummary};
 pub use record::{ActionRecord, LoginRecord, LoginTimes, PhaseRecord, Times};
 pub use recorder::{Quantile, Recorder};
 pub use slo::{Bound, Metric, MetricError, Slo, Unit};

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::seconds::Seconds;
 use super::summary::{ActionSummary, Counts, LoginSummary, PhaseSummary};
-use super::{ActionProgress, Recorder};
+use super::{ActionProgress, ReconnectRecord, Recorder};
 use crate::time::Nanos;
 
 pub(super) const SECOND_NS: u64 = 1_000_000_000;
@@ -250,6 +250,8 @@ pub struct PhaseRecord {
     pub drained: Option<Nanos>,
     /// Its actions, in the scenario's order, `idle` left out.
     pub actions: Vec<ActionRecord>,
+    /// Connections that it broke, if it breaks any.
+    pub reconnect: Option<ReconnectRecord>,
 }
 
 impl PhaseRecord {
@@ -265,6 +267,9 @@ impl PhaseRecord {
         for (own, theirs) in self.actions.iter_mut().zip(other.actions) {
             own.join(theirs);
         }
+        if let (Some(own), Some(theirs)) = (&mut self.reconnect, other.reconnect) {
+            own.join(theirs);
+        }
     }
 
     pub(super) fn summary(&mut self, now: Nanos) -> PhaseSummary {
@@ -278,6 +283,7 @@ impl PhaseRecord {
             drain_ns: self.drained.map_or(0, |at| at.since(end)),
             complete: self.drained.is_some(),
             actions: self.actions.iter_mut().map(|a| a.summary(elapsed_ns)).collect(),
+            reconnect: self.reconnect.as_ref().map(ReconnectRecord::summary),
         }
     }
 }
@@ -367,6 +373,11 @@ impl LoginRecord {
         ] {
             own.merge(theirs);
         }
+    }
+
+    /// How late logins were begun.
+    pub(super) const fn send_lag(&self) -> &Recorder {
+        &self.send_lag
     }
 
     fn series(&self) -> [(&'static str, &Recorder); 6] {

@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use super::reconnect::MILESTONES;
 use super::summary::QUANTILES;
 
 /// Name of an action, its latencies and its counts.
@@ -11,13 +12,26 @@ struct Known {
     action: &'static str,
     latencies: &'static [&'static str],
     counts: &'static [&'static str],
+    /// Times that have no distribution.
+    times: &'static [&'static str],
 }
 
 const KNOWN: &[Known] = &[
     Known {
         action: "chat",
         latencies: &["response", "service", "send_lag", "receive_lag"],
-        counts: &["lost", "duplicated", "reordered", "late", "unexpected", "timed_out", "failed", "unsent"],
+        counts: &[
+            "lost",
+            "duplicated",
+            "reordered",
+            "late",
+            "unexpected",
+            "timed_out",
+            "failed",
+            "unsent",
+            "unsure",
+        ],
+        times: &[],
     },
     Known {
         action: "presence",
@@ -31,15 +45,41 @@ const KNOWN: &[Known] = &[
             "timed_out",
             "failed",
             "unsent",
+            "unsure",
         ],
+        times: &[],
     },
     Known {
         action: "ping",
         latencies: &["response", "service", "send_lag", "receive_lag"],
-        counts: &["duplicated", "late", "unexpected", "timed_out", "failed", "unsent"],
+        counts: REQUEST_COUNTS,
+        times: &[],
     },
-    Known { action: "login", latencies: &["tcp", "sasl", "bind", "ready", "total", "send_lag"], counts: &[] },
+    Known {
+        action: "roster_get",
+        latencies: &["response", "service", "send_lag", "receive_lag"],
+        counts: REQUEST_COUNTS,
+        times: &[],
+    },
+    Known {
+        action: "reconnect",
+        latencies: &["socket", "bound", "ready"],
+        counts: &["broken", "missing", "attempts", "failed"],
+        times: &["to_90_percent", "to_99_percent", "to_all"],
+    },
+    Known {
+        action: "login",
+        latencies: &["tcp", "sasl", "bind", "ready", "total", "send_lag"],
+        counts: &[],
+        times: &[],
+    },
 ];
+
+/// Actions that have no rate of their own.
+const UNTIMED: [&str; 2] = ["login", "reconnect"];
+
+const REQUEST_COUNTS: &[&str] =
+    &["duplicated", "late", "unexpected", "timed_out", "failed", "unsent", "unsure"];
 
 const RATIO: &str = "achieved_ratio";
 
@@ -76,6 +116,8 @@ pub(super) enum Parts<'m> {
     Latency { action: &'m str, series: &'m str, quantile: f64, percentile: &'m str },
     /// A count of an action.
     Count { action: &'m str, count: &'m str },
+    /// From a phase's break until that share of the broken users was back; `name` is the metric's last word.
+    Back { name: &'m str, share: f64 },
     /// Share of the intended operations that were sent in time; of the worst action without one.
     AchievedRatio { action: Option<&'m str> },
 }
@@ -88,8 +130,9 @@ impl Metric {
                 QUANTILES.iter().map(move |(quantile, _)| format!("{}.{series}.{quantile}", known.action))
             });
             let counts = known.counts.iter().map(move |count| format!("{}.{count}", known.action));
-            let ratio = (known.action != "login").then(|| format!("{}.{RATIO}", known.action));
-            latencies.chain(counts).chain(ratio)
+            let times = known.times.iter().map(move |time| format!("{}.{time}", known.action));
+            let ratio = (!UNTIMED.contains(&known.action)).then(|| format!("{}.{RATIO}", known.action));
+            latencies.chain(counts).chain(times).chain(ratio)
         };
         KNOWN.iter().flat_map(of_action).chain([RATIO.to_owned()])
     }
@@ -113,11 +156,12 @@ impl Metric {
         &self.name
     }
 
-    /// The action it is about, `login` included; none when it is about all.
+    /// The action it is about, `login` and `reconnect` included; none when it is about all.
     #[must_use]
     pub fn action(&self) -> Option<&str> {
         match self.parts() {
             Parts::Latency { action, .. } | Parts::Count { action, .. } => Some(action),
+            Parts::Back { .. } => Some("reconnect"),
             Parts::AchievedRatio { action } => action,
         }
     }
@@ -126,7 +170,7 @@ impl Metric {
     #[must_use]
     pub fn unit(&self) -> Unit {
         match self.parts() {
-            Parts::Latency { .. } => Unit::Duration,
+            Parts::Latency { .. } | Parts::Back { .. } => Unit::Duration,
             Parts::Count { .. } | Parts::AchievedRatio { .. } => Unit::Number,
         }
     }
@@ -143,7 +187,10 @@ impl Metric {
                 Parts::Latency { action, series, quantile, percentile }
             }
             None if rest == RATIO => Parts::AchievedRatio { action: Some(action) },
-            None => Parts::Count { action, count: rest },
+            None => match MILESTONES.iter().find(|(name, _)| *name == rest) {
+                Some((name, share)) => Parts::Back { name, share: *share },
+                None => Parts::Count { action, count: rest },
+            },
         }
     }
 }
@@ -193,6 +240,7 @@ mod tests {
                     format!("{action}.{series}.{percentile}")
                 }
                 Parts::Count { action, count } => format!("{action}.{count}"),
+                Parts::Back { name, .. } => format!("reconnect.{name}"),
                 Parts::AchievedRatio { action: Some(action) } => format!("{action}.achieved_ratio"),
                 Parts::AchievedRatio { action: None } => "achieved_ratio".to_owned(),
             };

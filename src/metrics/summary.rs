@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Failure, HarnessHealth, Invalid, LoginRecord, PhaseHealth, PhaseRecord, Slo, SloResult, SloState,
-    Verdict, judge,
+    Failure, HarnessHealth, Invalid, LoginRecord, PhaseHealth, PhaseRecord, ReconnectSummary, Slo, SloResult,
+    SloState, Verdict, judge,
 };
 use crate::time::Nanos;
 
@@ -108,8 +108,12 @@ pub struct Counts {
     pub delivered: u64,
     /// Presence: required recipients that the change did not reach.
     pub missing: u64,
-    /// Presence: deliveries that were neither required nor forbidden.
+    /// Deliveries that were neither required nor forbidden: presence, and messages that are `unsure`.
     pub optional: u64,
+    /// Operations whose sender's or recipient's connection the harness broke while they were under way: nobody promises
+    /// that they arrive, for the core of XMPP acknowledges nothing. In no other count of ends.
+    #[serde(default)]
+    pub unsure: u64,
 }
 
 impl Counts {
@@ -133,6 +137,7 @@ impl Counts {
             "delivered" => self.delivered,
             "missing" => self.missing,
             "optional" => self.optional,
+            "unsure" => self.unsure,
             _ => 0,
         }
     }
@@ -155,6 +160,7 @@ impl Counts {
         self.delivered += other.delivered;
         self.missing += other.missing;
         self.optional += other.optional;
+        self.unsure += other.unsure;
     }
 }
 
@@ -178,11 +184,11 @@ pub struct Second {
 /// One action of one phase.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ActionSummary {
-    /// `chat`, `presence`, `ping`.
+    /// `chat`, `presence`, `ping`, `roster_get`.
     pub action: String,
     /// `open`: operations start on schedule whether or not earlier ones have ended.
     pub model: Cow<'static, str>,
-    /// Rate asked for, per second.
+    /// Rate asked for, per second; of a ramp, its mean over the phase.
     pub rate_intended: f64,
     /// `sent_in_time` per second of the phase.
     pub rate_achieved: f64,
@@ -190,7 +196,7 @@ pub struct ActionSummary {
     pub achieved_ratio: f64,
     /// Counts.
     pub counts: Counts,
-    /// By name: `response` (chat, ping) or `fanout_first`, `fanout_each`, `fanout_complete` (presence), then
+    /// By name: `response` (chat, ping, roster_get) or `fanout_first`, `fanout_each`, `fanout_complete` (presence), then
     /// `service`, `send_lag`, `receive_lag`.
     pub latencies: BTreeMap<String, Distribution>,
     /// By second of the phase and its drain.
@@ -228,6 +234,9 @@ pub struct PhaseSummary {
     pub complete: bool,
     /// Its actions; empty for a login phase.
     pub actions: Vec<ActionSummary>,
+    /// Connections that it broke; null when it breaks none.
+    #[serde(default)]
+    pub reconnect: Option<ReconnectSummary>,
 }
 
 /// How the users logged in.

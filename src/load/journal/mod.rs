@@ -21,6 +21,8 @@ pub(super) enum Kind {
     Chat { to: u32 },
     /// The answer, at its sender.
     Ping,
+    /// The roster, at its owner.
+    RosterGet,
     /// The change, at everybody who must see it.
     Presence(Audience),
 }
@@ -31,6 +33,8 @@ enum End {
     Done,
     Failed,
     TimedOut,
+    /// Sender or recipient was broken meanwhile: nobody can say what became of it.
+    Unsure,
 }
 
 /// One operation.
@@ -55,6 +59,11 @@ impl Operation {
     /// Its phase and action.
     const fn action_key(&self) -> (u16, u16) {
         (self.phase, self.action)
+    }
+
+    /// Since when whoever it depends on must have been there.
+    const fn since(&self) -> Nanos {
+        if self.sent.0 == Nanos::MAX.0 { self.intended } else { self.sent }
     }
 
     fn times(&self) -> Times {
@@ -193,13 +202,13 @@ impl Journal {
     /// A stanza with an id of this run came in, here or on another reactor; its operation was begun here.
     pub(super) fn arrived(&mut self, what: What, id: StanzaId, received: Received, users: &Users) -> Matched {
         match what {
-            What::Message => self.message(id, received),
+            What::Message => self.message(id, received, users),
             What::Answer => self.answer(id, received),
             What::Presence => self.presence(id, received, users),
         }
     }
 
-    fn message(&mut self, id: StanzaId, received: Received) -> Matched {
+    fn message(&mut self, id: StanzaId, received: Received, users: &Users) -> Matched {
         let (Some(operation), phases) = (find(&mut self.operations, self.forgotten, id), &mut self.phases)
         else {
             return Matched::Other("message_unknown");
@@ -209,6 +218,17 @@ impl Journal {
         record.received(received.lag_ns);
         match operation.end {
             _ if to != received.by => record.counts.unexpected += 1,
+            End::Open if users.broken_since(to, operation.since()) => {
+                // Stored while its recipient was away: welcome, but no measure of anything.
+                operation.end = End::Done;
+                self.open -= 1;
+                record.counts.unsure += 1;
+                record.counts.optional += 1;
+            }
+            End::Unsure => {
+                operation.end = End::Done;
+                record.counts.optional += 1;
+            }
             End::Open => {
                 operation.end = End::Done;
                 self.open -= 1;
@@ -254,6 +274,7 @@ impl Journal {
                 operation.end = End::Done;
                 record.counts.late += 1;
             }
+            (End::Unsure, _) => return Matched::Other("answer_unsure"),
             (End::Done | End::Failed, _) => record.counts.duplicated += 1,
         }
         Matched::Yes
@@ -265,7 +286,7 @@ impl Journal {
             return Matched::Other("presence_unknown");
         };
         let (user, action) = (operation.user, operation.action);
-        let times = operation.times();
+        let (times, since) = (operation.times(), operation.since());
         let record = record(phases, operation.action_key());
         let Kind::Presence(audience) = &mut operation.kind else { return Matched::Other("presence_unknown") };
         record.received(received.lag_ns);
@@ -275,10 +296,15 @@ impl Journal {
         };
         // Servers send the last presence again to who joins later, id included (RFC 6121 §4.3.2).
         let joined_later = !users.was_ready_at(received.by, times.sent.unwrap_or(times.intended));
+        if users.broken_since(received.by, since) {
+            // Whoever comes back gets the last presence of its contacts; it reaches nobody who was waiting for it.
+            return Matched::Other("presence_replayed");
+        }
         match audience.arrive(place, received.now) {
             Arrival::Again if joined_later || received.flawed => return Matched::Other("presence_replayed"),
             Arrival::Again => record.counts.duplicated += 1,
             Arrival::Optional => record.counts.optional += 1,
+            Arrival::Required { .. } if operation.end == End::Unsure => record.counts.optional += 1,
             Arrival::Required { .. } if operation.end == End::TimedOut => {
                 record.counts.late += 1;
                 record.counts.missing = record.counts.missing.saturating_sub(1);
@@ -349,13 +375,30 @@ fn is_overtaken(
     overtaken
 }
 
+/// Whether an operation that has not ended depends on a connection that was broken while it was under way. Bytes that the
+/// kernel took may never have left it, and what a server wrote may never have been read. Of a presence change the
+/// recipients are looked at one by one.
+fn is_unsure(operation: &Operation, users: &Users) -> bool {
+    let since = operation.since();
+    users.broken_since(operation.user, since)
+        || matches!(operation.kind, Kind::Chat { to } if users.broken_since(to, since))
+}
+
 /// Writes an open operation down as timed out.
 fn give_up(operation: &mut Operation, record: &mut ActionRecord, now: Nanos, users: &Users) {
-    operation.end = End::TimedOut;
     let times = operation.times();
+    if is_unsure(operation, users) {
+        operation.end = End::Unsure;
+        record.counts.unsure += 1;
+        if let Kind::Presence(audience) = &operation.kind {
+            record.counts.required -= audience.missing().count() as u64;
+        }
+        return;
+    }
+    operation.end = End::TimedOut;
     match &operation.kind {
         Kind::Chat { .. } => record.counts.lost += u64::from(times.sent.is_some()),
-        Kind::Ping => {}
+        Kind::Ping | Kind::RosterGet => {}
         Kind::Presence(audience) => {
             let contacts = &users.get(operation.user).contacts;
             let mut nobody_yet = !audience.any();

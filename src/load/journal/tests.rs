@@ -33,6 +33,7 @@ impl Rig {
             end: None,
             drained: None,
             actions: vec![action("chat", false), action("presence", true), action("ping", false)],
+            reconnect: None,
         });
         Self { journal, users }
     }
@@ -54,7 +55,7 @@ impl Rig {
     }
 
     fn message(&mut self, seq: u64, by: u32, ms: u64) -> Matched {
-        self.journal.message(StanzaId { user: 0, seq }, received(by, ms))
+        self.journal.message(StanzaId { user: 0, seq }, received(by, ms), &self.users)
     }
 
     fn presence(&mut self, seq: u64, by: u32, ms: u64) -> Matched {
@@ -107,7 +108,10 @@ fn duplicates_strangers_and_the_unknown() {
     assert_eq!((counts.unexpected, counts.done, counts.duplicated), (1, 1, 1));
     assert_eq!(rig.message(seq + 1, 1, 1_014), Matched::Other("message_unknown"));
     let forged = StanzaId { user: 4, seq };
-    assert_eq!(rig.journal.message(forged, received(1, 1_015)), Matched::Other("message_unknown"));
+    assert_eq!(
+        rig.journal.message(forged, received(1, 1_015), &rig.users),
+        Matched::Other("message_unknown")
+    );
     assert_eq!(rig.presence(seq, 1, 1_014), Matched::Other("presence_unknown"));
 }
 
@@ -235,4 +239,99 @@ fn the_oldest_makes_room() {
     }
     assert!(rig.journal.get(first).is_none() && rig.journal.get(first + 1).is_some());
     assert_eq!((rig.counts(PING).timed_out, rig.journal.open()), (1, OPERATIONS_REMEMBERED_MAX));
+}
+
+impl Rig {
+    /// A user's connection is broken, and is back since `back_ms` if it is.
+    fn break_off(&mut self, user: u32, back_ms: Option<u64>) {
+        self.users.set_broken(&[user]);
+        assert!(self.users.set_gone(user));
+        if let Some(ms) = back_ms {
+            self.users.set_connected(user, ConnId { slot: user, generation: 1 });
+            self.users.set_ready(user, Nanos(ms * MS));
+        }
+    }
+}
+
+#[test]
+fn what_was_under_way_to_the_broken_is_unsure() {
+    for back_ms in [None, Some(1_500)] {
+        let mut rig = Rig::new();
+        let [to_broken, to_other] = [1, 2].map(|to| rig.begin(CHAT, Kind::Chat { to }));
+        let ping = rig.begin(PING, Kind::Ping);
+        for seq in [to_broken, to_other, ping] {
+            rig.sent(seq, 1_011);
+        }
+        rig.break_off(1, back_ms);
+        rig.give_up(3_000);
+        let counts = rig.counts(CHAT);
+        assert_eq!((counts.unsure, counts.lost, counts.timed_out), (1, 1, 1), "{back_ms:?}");
+        assert_eq!((rig.counts(PING).unsure, rig.counts(PING).timed_out), (0, 1));
+        // It may still come, and come twice.
+        rig.message(to_broken, 1, 3_010);
+        rig.message(to_broken, 1, 3_011);
+        let counts = rig.counts(CHAT);
+        assert_eq!((counts.optional, counts.duplicated, counts.late, counts.done), (1, 1, 0, 0));
+    }
+}
+
+#[test]
+fn what_the_broken_sent_is_unsure_unless_it_arrives() {
+    let mut rig = Rig::new();
+    let [lost, arrives] = [2, 2].map(|to| rig.begin(CHAT, Kind::Chat { to }));
+    let (ping, change) = (rig.begin(PING, Kind::Ping), rig.begin_presence());
+    for seq in [lost, arrives, ping, change] {
+        rig.sent(seq, 1_011);
+    }
+    rig.presence(change, 1, 1_012);
+    rig.break_off(0, Some(1_500));
+    rig.message(arrives, 2, 1_030);
+    rig.give_up(3_000);
+    assert_eq!((rig.counts(CHAT).unsure, rig.counts(CHAT).done, rig.counts(CHAT).lost), (1, 1, 0));
+    assert_eq!((rig.counts(PING).unsure, rig.counts(PING).timed_out), (1, 0));
+    let counts = rig.counts(PRESENCE);
+    assert_eq!((counts.unsure, counts.missing, counts.done, counts.timed_out), (1, 0, 0, 0));
+    assert_eq!((counts.required, counts.delivered), (1, 1), "the others are owed nothing");
+}
+
+#[test]
+fn what_was_sent_after_the_return_counts_as_ever() {
+    let mut rig = Rig::new();
+    rig.break_off(1, Some(1_005));
+    let [arrives, lost] = [1, 1].map(|to| rig.begin(CHAT, Kind::Chat { to }));
+    rig.sent(arrives, 1_011);
+    rig.sent(lost, 1_011);
+    rig.message(arrives, 1, 1_020);
+    rig.give_up(3_000);
+    let counts = rig.counts(CHAT);
+    assert_eq!((counts.done, counts.lost, counts.unsure), (1, 1, 0));
+}
+
+#[test]
+fn a_change_is_not_owed_to_the_broken() {
+    let mut rig = Rig::new();
+    let change = rig.begin_presence();
+    rig.sent(change, 1_011);
+    rig.presence(change, 0, 1_012);
+    rig.presence(change, 1, 1_013);
+    rig.break_off(2, Some(1_500));
+    // The server sends the last presence of its contacts to whoever comes back.
+    assert_eq!(rig.presence(change, 2, 1_501), Matched::Other("presence_replayed"));
+    rig.give_up(3_000);
+    let counts = rig.counts(PRESENCE);
+    assert_eq!((counts.required, counts.delivered, counts.missing, counts.done), (2, 2, 0, 1));
+    assert_eq!(max_ms(rig.record(PRESENCE).latency_for_test("fanout_complete")), 3.0);
+}
+
+#[test]
+fn a_stored_message_is_no_latency() {
+    let mut rig = Rig::new();
+    rig.break_off(1, None);
+    let seq = rig.begin(CHAT, Kind::Chat { to: 1 });
+    rig.sent(seq, 1_011);
+    rig.message(seq, 1, 4_000);
+    let counts = rig.counts(CHAT);
+    assert_eq!((counts.unsure, counts.optional, counts.done), (1, 1, 0));
+    assert_eq!(rig.journal.open(), 0);
+    assert_eq!(rig.record(CHAT).latency_for_test("response").count(), 0);
 }

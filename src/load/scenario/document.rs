@@ -2,8 +2,6 @@
 //!
 //! [`super::phases`] reads the phases. The words of the grammar stand beside the function that reads them.
 
-use std::ops::Range;
-
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -214,12 +212,14 @@ fn lacks_action<'p>(metric: &Metric, phases: impl Iterator<Item = &'p Phase>) ->
     let any = phases.into_iter().any(|phase| match (&phase.kind, wanted) {
         (PhaseKind::Login(_), Some(action)) => action == "login",
         (PhaseKind::Login(_), None) => false,
+        (PhaseKind::Load { .. }, Some("reconnect")) => phase.breaks.is_some(),
         (PhaseKind::Load { actions, .. }, None) => actions.iter().any(|a| a.rate.is_some()),
         (PhaseKind::Load { actions, .. }, Some(action)) => {
             actions.iter().any(|a| a.action.as_str() == action)
         }
     });
     (!any).then(|| match wanted {
+        Some("reconnect") => format!("`{}`: no measured phase here has a `break`", metric.name()),
         Some(action) => format!("`{}`: no measured phase here does `{action}`", metric.name()),
         None => format!("`{}`: no measured phase here does anything", metric.name()),
     })
@@ -240,27 +240,7 @@ fn bound(fields: &Fields<'_>, metric: &Metric, faults: &mut Faults<'_>) -> Optio
             faults.add(fields.key_span("min"), "a latency has a `max`, not a `min`", None);
             None
         }
-        (Unit::Number, Some(_)) => number(fields, "max", faults).map(Bound::Max),
-        (Unit::Number, None) => number(fields, "min", faults).map(Bound::Min),
+        (Unit::Number, Some(_)) => fields.number("max", " of this metric", faults).map(Bound::Max),
+        (Unit::Number, None) => fields.number("min", " of this metric", faults).map(Bound::Min),
     }
-}
-
-/// A number that is not negative, whole or not.
-fn number(fields: &Fields<'_>, key: &str, faults: &mut Faults<'_>) -> Option<f64> {
-    let value = fields.get(key)?;
-    let parsed: Option<f64> = match value.get_ref() {
-        DeValue::Integer(i) => i64::from_str_radix(i.as_str(), i.radix()).ok().map(|i| i as f64),
-        DeValue::Float(f) => f.as_str().parse().ok(),
-        DeValue::String(_)
-        | DeValue::Boolean(_)
-        | DeValue::Datetime(_)
-        | DeValue::Array(_)
-        | DeValue::Table(_) => None,
-    };
-    let parsed = parsed.filter(|n| n.is_finite() && *n >= 0.0);
-    if parsed.is_none() {
-        let span: Range<usize> = value.span();
-        faults.add(span, format!("`{key}` of this metric must be a number such as 0 or 0.99"), None);
-    }
-    parsed
 }

@@ -215,6 +215,25 @@ impl<'t> Fields<'t> {
         number
     }
 
+    /// A number that is not negative, whole or not; `of` says what the key belongs to.
+    pub(super) fn number(&self, key: &str, of: &str, faults: &mut Faults<'_>) -> Option<f64> {
+        let value = self.get(key)?;
+        let parsed: Option<f64> = match value.get_ref() {
+            DeValue::Integer(i) => i64::from_str_radix(i.as_str(), i.radix()).ok().map(|i| i as f64),
+            DeValue::Float(f) => f.as_str().parse().ok(),
+            DeValue::String(_)
+            | DeValue::Boolean(_)
+            | DeValue::Datetime(_)
+            | DeValue::Array(_)
+            | DeValue::Table(_) => None,
+        };
+        let parsed = parsed.filter(|n| n.is_finite() && *n >= 0.0);
+        if parsed.is_none() {
+            faults.add(value.span(), format!("`{key}`{of} must be a number such as 0 or 0.99"), None);
+        }
+        parsed
+    }
+
     /// `true` or `false`.
     pub(super) fn flag(&self, key: &str, faults: &mut Faults<'_>) -> Option<bool> {
         let flag = self.get(key)?.get_ref().as_bool();

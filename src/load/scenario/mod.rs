@@ -3,11 +3,13 @@
 //! Nothing is run here. The grammar is DESIGN's: unknown words are errors with a place and a suggestion, words that
 //! are known and not built yet say so. Randomness comes from [`Scenario::seed`] alone.
 
+mod breaks;
 mod document;
 mod error;
 mod fields;
 mod pattern;
 mod phases;
+mod rates;
 mod set;
 #[cfg(test)]
 mod tests;
@@ -138,11 +140,65 @@ pub enum Shape {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rate(pub f64);
 
+/// How a rate goes on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Pace {
+    /// It stays.
+    Steady(Rate),
+    /// It changes evenly with time, and then stays at `to`.
+    Ramp {
+        /// At the beginning.
+        from: Rate,
+        /// At the end of `over`.
+        to: Rate,
+        /// How long it changes: without, as long as the phase's duration, or until the last user has arrived.
+        over: Option<Duration>,
+    },
+}
+
+/// How connections are broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// A reset, as from a machine that crashed: what is under way in both directions is gone.
+    TcpReset,
+    /// The end of the TCP connection without the end of the stream; what was written before arrives.
+    TcpClose,
+    /// The end of the stream (RFC 6120 §4.4), without unavailable presence before it.
+    StreamClose,
+}
+
+/// When a user whose connection was broken tries again. Before attempt n, counted from 0, it waits at most `first` · 2ⁿ,
+/// and never more than `longest`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reconnect {
+    /// Longest wait before the first attempt.
+    pub first: Duration,
+    /// Longest wait of all.
+    pub longest: Duration,
+    /// Whether it waits a random part of that (RFC 6120 §3.3 asks for it), and not all of it.
+    pub jitter: bool,
+    /// Nobody waits before the first attempt.
+    pub at_once: bool,
+}
+
+/// Connections that a load phase breaks.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Break {
+    /// Share of the users, above 0 and up to 1; at least one user.
+    pub share: f64,
+    /// How.
+    pub how: How,
+    /// When, from the phase's beginning.
+    pub at: Duration,
+    /// When they come back.
+    pub reconnect: Reconnect,
+}
+
 /// When the users log in.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Arrival {
     /// Logins per second; everybody at once without.
-    pub rate: Option<Rate>,
+    pub rate: Option<Pace>,
     /// How they are spread.
     pub shape: Shape,
     /// When everybody must be ready, from the phase's start.
@@ -174,6 +230,8 @@ pub struct Phase {
     pub drain: Duration,
     /// What it does.
     pub kind: PhaseKind,
+    /// Connections that it breaks; never in a login phase.
+    pub breaks: Option<Break>,
 }
 
 /// What an action does.
@@ -187,11 +245,13 @@ pub enum Action {
     Ping,
     /// Nothing.
     Idle,
+    /// A request for the own roster (RFC 6121 §2.2), until it is answered.
+    RosterGet,
 }
 
 impl Action {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Chat, Self::Presence, Self::Ping, Self::Idle];
+    pub const ALL: [Self; 5] = [Self::Chat, Self::Presence, Self::Ping, Self::Idle, Self::RosterGet];
 
     /// Its word in the file.
     #[must_use]
@@ -201,6 +261,7 @@ impl Action {
             Self::Presence => "presence",
             Self::Ping => "ping",
             Self::Idle => "idle",
+            Self::RosterGet => "roster_get",
         }
     }
 }
@@ -212,6 +273,8 @@ pub enum Recipients {
     Contact,
     /// Any user that is ready.
     Online,
+    /// Any user.
+    Any,
 }
 
 /// Availability (RFC 6121 §4.7.2.1).
@@ -235,7 +298,7 @@ pub struct ActionSpec {
     /// What.
     pub action: Action,
     /// How often, over all users; `None` for `idle`.
-    pub rate: Option<Rate>,
+    pub rate: Option<Pace>,
     /// How starts are spread.
     pub shape: Shape,
     /// Bytes of a message's body.

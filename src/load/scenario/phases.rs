@@ -6,8 +6,8 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::fields::{Faults, Fields, Words};
-use super::units;
 use super::{Action, ActionSpec, Arrival, Phase, PhaseKind, Recipients, Shape, Show};
+use super::{breaks, rates, units};
 use crate::limits::{CHAT_BODY_BYTES_MAX, PHASE_ACTIONS_MAX, PHASE_DURATION_MAX, PHASES_MAX};
 
 /// How long a login phase may take when it does not say.
@@ -40,8 +40,8 @@ pub(super) fn phases(root: &Fields<'_>, faults: &mut Faults<'_>) -> Option<Vec<P
 }
 
 const PHASE: Words = Words {
-    known: &["name", "arrive", "duration", "measure", "do", "drain"],
-    later: &["break", "mix", "find_max", "repeat", "speedup", "steps"],
+    known: &["name", "arrive", "duration", "measure", "do", "drain", "break"],
+    later: &["mix", "find_max", "repeat", "speedup", "steps"],
 };
 
 fn phase<'t>(value: &'t Spanned<DeValue<'t>>, index: usize, faults: &mut Faults<'_>) -> Option<Phase> {
@@ -52,7 +52,7 @@ fn phase<'t>(value: &'t Spanned<DeValue<'t>>, index: usize, faults: &mut Faults<
     let measure = fields.flag("measure", faults).unwrap_or(true);
     let kind = match (fields.get("arrive"), index) {
         (Some(value), 0) => {
-            for key in ["duration", "do"] {
+            for key in ["duration", "do", "break"] {
                 if fields.get(key).is_some() {
                     let what = format!("`{key}` beside `arrive` is not built yet");
                     let help = Some("give it a phase of its own behind this one".to_owned());
@@ -73,10 +73,14 @@ fn phase<'t>(value: &'t Spanned<DeValue<'t>>, index: usize, faults: &mut Faults<
         }
         (None, _) => load(&fields, faults)?,
     };
-    Some(Phase { name: name?.to_owned(), measure, drain, kind })
+    let breaks = match &kind {
+        PhaseKind::Load { duration, actions } => breaks::breaks(&fields, *duration, actions, faults),
+        PhaseKind::Login(_) => None,
+    };
+    Some(Phase { name: name?.to_owned(), measure, drain, kind, breaks })
 }
 
-fn phase_duration(text: &str) -> Result<Duration, String> {
+pub(super) fn phase_duration(text: &str) -> Result<Duration, String> {
     let duration = units::duration(text)?;
     if duration > PHASE_DURATION_MAX {
         return Err(format!("`{text}` is above {} h", PHASE_DURATION_MAX.as_secs() / 3600));
@@ -95,7 +99,7 @@ const UNTIL: Words = Words { known: &["all-ready"], later: &["all-joined"] };
 fn arrival<'t>(value: &'t Spanned<DeValue<'t>>, faults: &mut Faults<'_>) -> Option<Arrival> {
     let fields = Fields::open(value, "`arrive`", ARRIVE, faults)?;
     let at_once = fields.flag("at_once", faults).unwrap_or(false);
-    let rate = rate(&fields, faults);
+    let rate = rates::rate(&fields, faults);
     match (at_once, fields.get("rate").is_some()) {
         (true, true) => faults.add(fields.key_span("rate"), "either `rate` or `at_once = true`", None),
         (false, false) => fields.require("rate", "\"200/s\"", faults),
@@ -105,16 +109,6 @@ fn arrival<'t>(value: &'t Spanned<DeValue<'t>>, faults: &mut Faults<'_>) -> Opti
     let shape = fields.word("shape", SHAPE, &SHAPES, faults).unwrap_or_default();
     let timeout = fields.parsed("timeout", faults, phase_duration).unwrap_or(LOGIN_TIMEOUT);
     Some(Arrival { rate, shape, timeout })
-}
-
-/// A constant rate; a ramp is understood and not built.
-fn rate(fields: &Fields<'_>, faults: &mut Faults<'_>) -> Option<super::Rate> {
-    if fields.get("rate")?.get_ref().is_table() {
-        let help = Some("supported: one rate, such as \"500/s\"".to_owned());
-        faults.add(fields.value_span("rate"), "a ramp `{ from, to }` is not built yet", help);
-        return None;
-    }
-    fields.parsed("rate", faults, units::rate)
 }
 
 fn load(fields: &Fields<'_>, faults: &mut Faults<'_>) -> Option<PhaseKind> {
@@ -147,13 +141,12 @@ const DO: Words = Words {
     later: &["from", "room", "rooms", "class", "think", "weight", "closed"],
 };
 const ACTION: Words = Words {
-    known: &["chat", "presence", "ping", "idle"],
+    known: &["chat", "presence", "ping", "idle", "roster_get"],
     later: &[
         "muc_join",
         "muc_message",
         "muc_nick",
         "muc_leave",
-        "roster_get",
         "roster_set",
         "disco",
         "vcard",
@@ -171,14 +164,14 @@ fn action<'t>(value: &'t Spanned<DeValue<'t>>, faults: &mut Faults<'_>) -> Optio
     let fields = Fields::open(value, "`do`", DO, faults)?;
     fields.require("action", "\"chat\"", faults);
     let action = fields.word("action", ACTION, &Action::ALL, faults);
-    let rate = rate(&fields, faults);
+    let rate = rates::rate(&fields, faults);
     if action != Some(Action::Idle) {
         fields.require("rate", "\"100/s\"", faults);
     }
     let fits: &[&str] = match action {
         Some(Action::Chat) => &["action", "rate", "shape", "size", "to"],
         Some(Action::Presence) => &["action", "rate", "shape", "show"],
-        Some(Action::Ping) => &["action", "rate", "shape"],
+        Some(Action::Ping | Action::RosterGet) => &["action", "rate", "shape"],
         Some(Action::Idle) => &["action"],
         None => DO.known,
     };
@@ -186,8 +179,7 @@ fn action<'t>(value: &'t Spanned<DeValue<'t>>, faults: &mut Faults<'_>) -> Optio
         let what = format!("`{key}` means nothing to `{}`", action.map_or("", Action::as_str));
         faults.add(fields.key_span(key), what, Some(format!("known there: {}", fits.join(", "))));
     }
-    // `any` is every user of the scenario, and after the login phase they are all online.
-    let to = [Recipients::Contact, Recipients::Online, Recipients::Online];
+    let to = [Recipients::Contact, Recipients::Online, Recipients::Any];
     Some(ActionSpec {
         rate,
         shape: fields.word("shape", SHAPE, &SHAPES, faults).unwrap_or_default(),

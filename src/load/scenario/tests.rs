@@ -71,7 +71,7 @@ fn the_design_block_is_the_grammar() {
     assert_eq!(scenario.users.roster, Some(RosterSpec { graph: Graph::SmallWorld, contacts: 20 }));
     assert_eq!(scenario.target.server_place, (4, 10));
     let PhaseKind::Login(arrival) = scenario.phases[0].kind else { panic!("login first") };
-    assert_eq!(arrival.rate, Some(Rate(500.0)));
+    assert_eq!(arrival.rate, Some(Pace::Steady(Rate(500.0))));
     assert_eq!((arrival.shape, arrival.timeout), (Shape::Poisson, Duration::from_secs(120)));
     let PhaseKind::Load { duration, actions } = &scenario.phases[2].kind else { panic!("load") };
     assert_eq!(*duration, Duration::from_secs(60));
@@ -84,7 +84,85 @@ fn the_design_block_is_the_grammar() {
 
 #[test]
 fn the_shipped_scenarios_parse() {
-    Scenario::parse(include_str!("../../../scenarios/smoke.toml")).unwrap();
+    for text in [
+        include_str!("../../../scenarios/smoke.toml"),
+        include_str!("../../../scenarios/10k_presence.toml"),
+        include_str!("../../../scenarios/1k_chat.toml"),
+        include_str!("../../../scenarios/10k_login.toml"),
+        include_str!("../../../scenarios/reconnect_storm.toml"),
+    ] {
+        Scenario::parse(text).unwrap();
+        // As in CI.
+        with_sets(text, &[("users.count", "50")]);
+    }
+}
+
+/// DESIGN's words, and nothing but comments and SLOs beside them.
+#[test]
+fn the_main_job_is_the_designs() {
+    let shipped = Scenario::parse(include_str!("../../../scenarios/10k_presence.toml")).unwrap();
+    let design = Scenario::parse(DESIGN).unwrap();
+    assert_eq!((&shipped.name, shipped.seed, &shipped.users), (&design.name, design.seed, &design.users));
+    assert_eq!(shipped.phases, design.phases);
+    assert!(design.slos.iter().all(|slo| shipped.slos.contains(slo)));
+}
+
+#[test]
+fn a_break_says_who_how_when_and_how_back() {
+    let with = |phase: &str| SMALL.replace("duration = \"5s\",", &format!("duration = \"5s\", {phase},"));
+    let full = "break = { share = 0.8, how = \"tcp-reset\", at = \"2s\", reconnect = { backoff = \"1s..30s\", \
+                jitter = \"none\", at_once = true } }";
+    let breaks = Scenario::parse(&with(full)).unwrap().phases[1].breaks.unwrap();
+    assert_eq!((breaks.share, breaks.how, breaks.at), (0.8, How::TcpReset, Duration::from_secs(2)));
+    let (first, longest) = (Duration::from_secs(1), Duration::from_secs(30));
+    assert_eq!(breaks.reconnect, Reconnect { first, longest, jitter: false, at_once: true });
+    let short = Scenario::parse(&with("break = { share = 1e-1, how = \"stream-close\" }")).unwrap();
+    let breaks = short.phases[1].breaks.unwrap();
+    assert_eq!(breaks.at, Duration::ZERO);
+    assert_eq!(breaks.reconnect, Reconnect { first, longest, jitter: true, at_once: false });
+    for (wrong, expected) in [
+        ("break = { share = 1.5, how = \"tcp-reset\" }", "`share` is above 0 and at most 1"),
+        ("break = { share = 1, how = \"tcp-reset\" }", "nobody would be left to carry out `do`"),
+        ("break = { share = 0.5 }", "`break` lacks `how`"),
+        ("break = { share = 0.5, how = \"tcp-rest\" }", "did you mean `tcp-reset`?"),
+        ("break = { share = 0.5, how = \"tcp-close\", at = \"5s\" }", "the phase is over by then"),
+        (
+            "break = { share = 0.5, how = \"tcp-close\", reconnect = { backoff = \"0s..1s\" } }",
+            "the first wait is above 0",
+        ),
+        (
+            "break = { share = 0.5, how = \"tcp-close\", reconnect = { backoff = \"9s\" } }",
+            "write such as \"1s..30s\"",
+        ),
+    ] {
+        let found = errors(&with(wrong));
+        assert!(found.iter().any(|e| e.contains(expected)), "{wrong}: {found:#?}");
+    }
+    let slo = SMALL.replace("chat.lost", "reconnect.missing");
+    assert!(errors(&slo)[0].contains("no measured phase here has a `break`"), "{:?}", errors(&slo));
+    Scenario::parse(&slo.replace("duration = \"5s\",", &format!("duration = \"5s\", {full},"))).unwrap();
+}
+
+#[test]
+fn rates_may_rise_and_fall() {
+    let ramp = "rate = { from = \"1/s\", to = \"600/m\" }";
+    let text = SMALL
+        .replace("rate = \"5/s\"", ramp)
+        .replace("rate = \"10/s\"", "rate = { from = \"9/s\", to = \"3/s\", over = \"4s\" }");
+    let scenario = Scenario::parse(&text).unwrap();
+    let PhaseKind::Login(arrival) = scenario.phases[0].kind else { panic!("login first") };
+    let over = Some(Duration::from_secs(4));
+    assert_eq!(arrival.rate, Some(Pace::Ramp { from: Rate(9.0), to: Rate(3.0), over }));
+    let PhaseKind::Load { actions, .. } = &scenario.phases[1].kind else { panic!("load") };
+    assert_eq!(actions[0].rate, Some(Pace::Ramp { from: Rate(1.0), to: Rate(10.0), over: None }));
+    for (wrong, expected) in [
+        ("rate = { from = \"1/s\" }", "`rate` lacks `to`"),
+        ("rate = { from = \"1/s\", to = \"0/s\" }", "a rate is above 0"),
+        ("rate = { from = \"1/s\", to = \"2/s\", over = \"0s\" }", "a ramp lasts longer than nothing"),
+    ] {
+        let found = errors(&SMALL.replace("rate = \"5/s\"", wrong));
+        assert!(found.iter().any(|e| e.contains(expected)), "{wrong}: {found:#?}");
+    }
 }
 
 /// A line of `DESIGN`, what replaces it, and the one error expected.
@@ -157,12 +235,12 @@ const FAULTS: &[(&str, &str, &str)] = &[
     (
         "action = \"presence\", rate = \"300/s\"",
         "action = \"muc_join\", rate = \"300/s\"",
-        "line 19, column 24: action value `muc_join` is not built yet; supported: chat, presence, ping, idle",
+        "line 19, column 24: action value `muc_join` is not built yet; supported: chat, presence, ping, idle, roster_get",
     ),
     (
         "rate = \"300/s\"",
-        "rate = { from = \"1/s\", to = \"9/s\" }",
-        "line 19, column 43: a ramp `{ from, to }` is not built yet; supported: one rate, such as \"500/s\"",
+        "rate = { from = \"1/s\", too = \"9/s\" }",
+        "line 19, column 59: unknown key `too`; did you mean `to`?",
     ),
     (
         "rate = \"300/s\"",
@@ -209,7 +287,7 @@ const FAULTS: &[(&str, &str, &str)] = &[
     (
         "measure  = false",
         "mix = \"office\"",
-        "line 18, column 1: key `mix` is not built yet; supported: name, arrive, duration, measure, do, drain",
+        "line 18, column 1: key `mix` is not built yet; supported: name, arrive, duration, measure, do, drain, break",
     ),
     ("name     = \"warm-up\"", "name = \"steady\"", "line 20, column 1: a second phase is named `steady`"),
     ("arrive = {", "arrive = {{", "line 14, column 11: missing key for inline table element, expected key"),
@@ -274,7 +352,7 @@ fn set_replaces_inserts_and_stays_readable() {
     assert_eq!((scenario.users.auth, scenario.users.create), (Mechanism::Plain, Create::Existing));
     assert_eq!(scenario.users.username(3), "x3");
     let PhaseKind::Load { duration, actions } = &scenario.phases[1].kind else { panic!("load") };
-    assert_eq!((*duration, actions[0].rate), (Duration::from_secs(7), Some(Rate(50.0))));
+    assert_eq!((*duration, actions[0].rate), (Duration::from_secs(7), Some(Pace::Steady(Rate(50.0)))));
     assert_eq!(actions[0].size_bytes, 1000);
     assert_eq!(scenario.target.server, "xmpp://[::1]:5222");
     // What was run can be run again.

@@ -1,5 +1,6 @@
 //! Whole runs against a small server with bad habits: what it does wrong must be in the result, and nothing else.
 
+mod breaks;
 mod rig;
 mod server;
 mod shares;

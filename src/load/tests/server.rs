@@ -33,6 +33,10 @@ pub(super) struct Habits {
     pub(super) refuses: Option<String>,
     /// Once this many messages were seen, their sender's stream ends with an error.
     pub(super) kills_at_message: Option<u32>,
+    /// A message to somebody who is away is kept until it comes back; without, it bounces.
+    pub(super) stores: bool,
+    /// From this login on, each one is refused.
+    pub(super) refuses_after: Option<u32>,
     /// Registration is offered, and answered with a result or this error.
     pub(super) registers: Option<Option<&'static str>>,
 }
@@ -58,6 +62,9 @@ pub(super) struct Server {
     changes: u32,
     /// A message that the next one overtakes.
     held: Option<(u32, String)>,
+    /// Messages for users that are away.
+    stored: Vec<(u32, String)>,
+    logins: u32,
     pub(super) registered: Vec<String>,
 }
 
@@ -86,6 +93,8 @@ impl Server {
             messages: 0,
             changes: 0,
             held: None,
+            stored: Vec::new(),
+            logins: 0,
             registered: Vec::new(),
         }
     }
@@ -152,7 +161,9 @@ impl Server {
             let answer = match step.expect("our clients speak XMPP") {
                 ServerStep::Continue => return,
                 ServerStep::NeedAccount { username } => {
-                    let known = self.habits.refuses.as_ref() != Some(&username);
+                    self.logins += 1;
+                    let known = self.habits.refuses.as_ref() != Some(&username)
+                        && self.habits.refuses_after.is_none_or(|after| self.logins <= after);
                     let account =
                         if known { Account::Known(Arc::clone(&self.credentials)) } else { Account::Unknown };
                     peer.negotiation.handle_account(account, &mut peer.out, &mut self.rng)
@@ -177,12 +188,13 @@ impl Server {
         jid.as_ref().local().expect("an account")[1..].parse().expect("u{n}")
     }
 
-    fn send_to_user(&mut self, number: u32, text: &str) {
+    /// Whether the user was there to get it.
+    fn send_to_user(&mut self, number: u32, text: &str) -> bool {
         let local = format!("u{number}");
         let is_it = |p: &&mut Peer| p.jid.as_ref().is_some_and(|j| j.as_ref().local() == Some(&local));
-        if let Some(peer) = self.peers.values_mut().find(is_it) {
-            peer.out.extend_from_slice(text.as_bytes());
-        }
+        let Some(peer) = self.peers.values_mut().find(is_it) else { return false };
+        peer.out.extend_from_slice(text.as_bytes());
+        true
     }
 
     fn on_element(&mut self, id: u32, element: &Element) {
@@ -215,7 +227,9 @@ impl Server {
             self.held = Some((to, stamped.to_owned()));
             return;
         }
-        self.send_to_user(to, stamped);
+        if !self.send_to_user(to, stamped) {
+            return self.on_away(id, to, stamped);
+        }
         if let Some((to, held)) = self.held.take() {
             self.send_to_user(to, &held);
         }
@@ -224,12 +238,29 @@ impl Server {
         }
     }
 
+    /// A message for somebody who is away (RFC 6121 §8.5.2.2).
+    fn on_away(&mut self, id: u32, to: u32, stamped: &str) {
+        if self.habits.stores {
+            return self.stored.push((to, stamped.to_owned()));
+        }
+        let start = stamped.find(" id='").expect("it has an id");
+        let end = start + 5 + stamped[start + 5..].find('\'').expect("quoted");
+        let error = format!("<message type='error'{}'/>", &stamped[start..end]);
+        self.peers.get_mut(&id).expect("a sender").out.extend_from_slice(error.as_bytes());
+    }
+
     fn on_presence(&mut self, id: u32, stanza_type: StanzaType, has_id: bool, stamped: &str) {
         let own = self.number(id);
         let mut audience = self.contacts[own as usize].clone();
         if self.habits.shouts {
             audience = (0..u32::try_from(self.contacts.len()).expect("few")).filter(|u| *u != own).collect();
         }
+        let (back, waiting): (Vec<_>, _) =
+            std::mem::take(&mut self.stored).into_iter().partition(|(to, _)| *to == own);
+        self.stored = waiting;
+        back.into_iter().for_each(|(_, text)| {
+            self.send_to_user(own, &text);
+        });
         let is_change = stanza_type == StanzaType::None && has_id;
         self.changes += u32::from(is_change);
         if is_change && is_due(self.habits.forgets_contact, self.changes) {
@@ -238,7 +269,9 @@ impl Server {
         if !self.habits.hides_reflection {
             audience.push(own);
         }
-        audience.into_iter().for_each(|user| self.send_to_user(user, stamped));
+        audience.into_iter().for_each(|user| {
+            self.send_to_user(user, stamped);
+        });
     }
 
     fn on_iq(&mut self, id: u32, element: &Element) {

@@ -3,7 +3,7 @@
 use super::super::stanzas::{self, NS_ROSTER};
 use super::super::world::LoadWorld;
 use super::{Joining, State, UserCx, VirtualUser, write_scratch};
-use crate::engine::{CloseReason, Ended};
+use crate::engine::{CloseReason, Ended, Timer};
 use crate::metrics::{Failure, LoginTimes};
 use crate::stanza::NS_CLIENT;
 use crate::stream::{Blame, ClientStep, ClientWorked, LoginError, StreamError};
@@ -28,7 +28,8 @@ impl VirtualUser {
             | State::Rehearsed
             | State::Joining(_)
             | State::Ready(_)
-            | State::Leaving => Ok(ClientStep::Continue),
+            | State::Leaving
+            | State::Broken => Ok(ClientStep::Continue),
         };
         write_scratch(out, cx);
         match step {
@@ -61,6 +62,12 @@ impl VirtualUser {
     }
 
     fn login_failed(&mut self, error: &LoginError, cx: &mut UserCx<'_>) {
+        if self.attempt.is_some() {
+            // It tries again; its end says that it failed, and this says why.
+            cx.world.tally.error("reconnection refused", &error.to_string(), cx.now);
+            cx.write(|out| out.extend_from_slice(stanzas::CLOSE));
+            return cx.close(CloseReason { blame: Blame::Peer, ended: Ended::LoginFailed });
+        }
         let who = cx.world.username(self.index);
         let what = format!("user {who}: {error}");
         cx.world.tally.error("login failed", &what, cx.now);
@@ -120,7 +127,8 @@ impl VirtualUser {
         let Some(contacts) = joining.contacts.take() else { return };
         let times = LoginTimes { ready: cx.now, ..joining.times };
         self.state = State::Ready(joining.jid.clone());
-        cx.world.user_ready(self.index, contacts, &times, cx.effects);
+        cx.clear_timer(Timer::Negotiation);
+        cx.world.user_ready(self.index, contacts, &times, self.attempt.take(), cx.effects);
         if self.index == 0 {
             let domain = std::sync::Arc::clone(&cx.world.domain);
             cx.write(|out| stanzas::version(&domain, out));

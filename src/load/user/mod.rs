@@ -9,7 +9,9 @@ mod receive;
 
 use std::collections::VecDeque;
 
+use super::reconnect::Attempt;
 use super::register::{Registered, Registration};
+use super::scenario::How;
 use super::stanzas;
 use super::tally::ended_text;
 use super::world::LoadWorld;
@@ -28,6 +30,8 @@ pub enum Task {
     Start(u64),
     /// Log out in order.
     Logout,
+    /// Break the connection.
+    Break(How),
 }
 
 /// One synthetic client.
@@ -37,6 +41,8 @@ pub struct VirtualUser {
     state: State,
     /// Operations that the kernel has not taken: (outbox position behind the last byte, number).
     unwritten: VecDeque<(u64, u64)>,
+    /// Its connection was broken, and this is an attempt to come back; nothing once it is ready.
+    attempt: Option<Attempt>,
 }
 
 #[derive(Debug)]
@@ -55,6 +61,8 @@ enum State {
     Ready(Jid),
     /// Has written its close tag.
     Leaving,
+    /// Has broken its connection, as it was told.
+    Broken,
 }
 
 #[derive(Debug)]
@@ -92,22 +100,40 @@ impl VirtualUser {
             ready: zero,
         };
         let state = State::Negotiating(Box::new(Login { negotiation, times }));
-        Self { index, state, unwritten: VecDeque::new() }
+        Self { index, state, unwritten: VecDeque::new(), attempt: None }
+    }
+
+    /// A user whose connection was broken, and that will log in again.
+    pub(super) fn coming_back(
+        index: u32,
+        negotiation: ClientNegotiation,
+        intended: Nanos,
+        now: Nanos,
+        attempt: Attempt,
+    ) -> Self {
+        Self { attempt: Some(attempt), ..Self::logging_in(index, negotiation, intended, now) }
     }
 
     /// A user that will make its account and go away again.
     pub(super) const fn registering(index: u32) -> Self {
-        Self { index, state: State::Registering(Registration::new()), unwritten: VecDeque::new() }
+        let state = State::Registering(Registration::new());
+        Self { index, state, unwritten: VecDeque::new(), attempt: None }
     }
 
     /// A user that will authenticate and go away again.
     pub(super) fn rehearsing(index: u32, negotiation: ClientNegotiation) -> Self {
-        Self { index, state: State::Rehearsing(Box::new(negotiation)), unwritten: VecDeque::new() }
+        let state = State::Rehearsing(Box::new(negotiation));
+        Self { index, state, unwritten: VecDeque::new(), attempt: None }
     }
 
     /// Number of the user.
     pub(super) const fn index(&self) -> u32 {
         self.index
+    }
+
+    /// The attempt to come back that this connection is, until it has.
+    pub(super) const fn attempt(&self) -> Option<Attempt> {
+        self.attempt
     }
 
     /// What is no stanza: a stream error, or something that was never negotiated.
@@ -136,7 +162,7 @@ impl VirtualUser {
 
     fn log_out(&mut self, cx: &mut UserCx<'_>) {
         match self.state {
-            State::Leaving | State::Rehearsed => return,
+            State::Leaving | State::Rehearsed | State::Broken => return,
             State::Ready(_) | State::Joining(_) => cx.write(stanzas::leave),
             State::Negotiating(_) | State::Registering(_) | State::Rehearsing(_) => {
                 cx.write(|out| out.extend_from_slice(stanzas::CLOSE));
@@ -144,6 +170,28 @@ impl VirtualUser {
         }
         self.state = State::Leaving;
         cx.set_timer(Timer::CloseTag, cx.now + LOGOUT_ANSWER_MAX);
+    }
+
+    /// Breaks the connection; who is not ready has none to break. Its end is told at once, whatever is still to be flushed.
+    fn break_off(&mut self, how: How, cx: &mut UserCx<'_>) {
+        if !matches!(self.state, State::Ready(_)) {
+            return;
+        }
+        self.state = State::Broken;
+        let ended = match how {
+            How::TcpReset => Ended::Io(std::io::ErrorKind::ConnectionReset),
+            How::TcpClose => Ended::Eof,
+            How::StreamClose => Ended::Closed,
+        };
+        let reason = CloseReason { blame: Blame::Us, ended };
+        match how {
+            How::TcpReset => cx.abort(reason),
+            How::TcpClose => cx.close(reason),
+            How::StreamClose => {
+                cx.write(|out| out.extend_from_slice(stanzas::CLOSE));
+                cx.close(reason);
+            }
+        }
     }
 
     fn start(&mut self, seq: u64, cx: &mut UserCx<'_>) {
@@ -174,6 +222,10 @@ impl Handler for VirtualUser {
             State::Negotiating(login) => {
                 login.times.connected = cx.now;
                 login.negotiation.handle_connected(&mut out);
+                if self.attempt.is_some() {
+                    // A login phase has a timeout of its own; an attempt to come back gives up and tries again.
+                    cx.set_timer(Timer::Negotiation, cx.now + NEGOTIATION_MAX);
+                }
             }
             State::Rehearsing(negotiation) => {
                 negotiation.handle_connected(&mut out);
@@ -183,7 +235,7 @@ impl Handler for VirtualUser {
                 registration.on_connected(&cx.world.domain, &mut out);
                 cx.set_timer(Timer::Negotiation, cx.now + NEGOTIATION_MAX);
             }
-            State::Rehearsed | State::Joining(_) | State::Ready(_) | State::Leaving => {
+            State::Rehearsed | State::Joining(_) | State::Ready(_) | State::Leaving | State::Broken => {
                 unreachable!("a user begins by registering, rehearsing or negotiating")
             }
         }
@@ -213,6 +265,7 @@ impl Handler for VirtualUser {
                     self.on_close_tag(cx);
                 }
             }
+            State::Broken => {}
         }
     }
 
@@ -232,6 +285,7 @@ impl Handler for VirtualUser {
         match task {
             Task::Start(seq) => self.start(seq, cx),
             Task::Logout => self.log_out(cx),
+            Task::Break(how) => self.break_off(how, cx),
         }
     }
 
@@ -269,7 +323,13 @@ impl Handler for VirtualUser {
             let lost = matches!(self.state, State::Ready(_));
             cx.world.tell_gone(self.index, reason.ended, lost, cx.effects);
         }
+        let attempt = self.attempt.take();
+        if let Some(attempt) = attempt {
+            cx.world.come_back_failed(self.index, attempt, &what, cx.now);
+        }
         match std::mem::replace(&mut self.state, State::Leaving) {
+            State::Broken => cx.world.was_broken(self.index, cx.now),
+            State::Negotiating(_) | State::Joining(_) if attempt.is_some() => {}
             State::Registering(registration) => {
                 let outcome = registration.into_outcome().unwrap_or(Registered::Failed(what));
                 return cx.world.registered(outcome, cx.now, cx.effects);

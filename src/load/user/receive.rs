@@ -33,7 +33,8 @@ impl VirtualUser {
             | State::Rehearsing(_)
             | State::Rehearsed
             | State::Negotiating(_)
-            | State::Leaving => None,
+            | State::Leaving
+            | State::Broken => None,
         }
     }
 

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use super::health::{self, ACHIEVED_RATIO_MIN, BUSY_RATIO_MAX};
 use super::slo::{Bound, Metric, Parts, Slo};
 use super::verdict::{Invalid, PhaseHealth, SloResult, SloState};
-use super::{ActionRecord, LoginRecord, PhaseRecord, Recorder, format_ns};
+use super::{ActionRecord, LoginRecord, PhaseRecord, ReconnectRecord, Recorder, format_ns};
 
 /// Judges every SLO, in order.
 pub(super) fn slos(slos: &[Slo], phases: &[PhaseRecord], login: &LoginRecord) -> Vec<SloResult> {
@@ -131,6 +131,21 @@ fn measure(slo: &Slo, phases: &[PhaseRecord], login: &LoginRecord) -> Measured {
                 false => nothing(&slo.metric),
             }
         }
+        Parts::Count { action: "reconnect", count } => {
+            let records = reconnects(slo, phases);
+            match records.is_empty() {
+                true => nothing(&slo.metric),
+                false => Measured::Number(records.iter().map(|(r, _)| r.count(count)).sum::<u64>() as f64),
+            }
+        }
+        Parts::Back { share, .. } => back(&reconnects(slo, phases), share, &slo.metric),
+        Parts::Latency { action: "reconnect", series, quantile, .. } => {
+            let mut records = reconnects(slo, phases).into_iter().map(|(record, _)| record);
+            let Some(mut sum) = records.next().cloned() else { return nothing(&slo.metric) };
+            records.for_each(|record| sum.join(record.clone()));
+            let (recorder, lags) = sum.latency(series).expect("a metric's series exist");
+            latency(recorder, &lags, quantile, slo.bound)
+        }
         Parts::Count { action, count } => match merged(&actions(slo, phases, Some(action))) {
             Some(record) => Measured::Number(record.counts.get(count) as f64),
             None => nothing(&slo.metric),
@@ -146,6 +161,28 @@ fn measure(slo: &Slo, phases: &[PhaseRecord], login: &LoginRecord) -> Measured {
             let (recorder, lags) = record.latency(series).expect("a metric's series exist");
             latency(recorder, &lags, quantile, slo.bound)
         }
+    }
+}
+
+/// Breaks that an SLO is about, and how long each phase waited for who was broken.
+fn reconnects<'r>(slo: &Slo, phases: &'r [PhaseRecord]) -> Vec<(&'r ReconnectRecord, u64)> {
+    let waited = |p: &'r PhaseRecord| {
+        let record = p.reconnect.as_ref()?;
+        Some((record, p.drained.or(p.end).map_or(0, |end| end.since(record.at))))
+    };
+    considered(slo, phases).filter_map(waited).collect()
+}
+
+/// The slowest of several breaks. Who did not come back while the phase waited may have come at any time after it.
+fn back(records: &[(&ReconnectRecord, u64)], share: f64, metric: &Metric) -> Measured {
+    let until = |(record, waited): &(&ReconnectRecord, u64)| match record.until_back_ns(share) {
+        Some(ns) => (ns, false),
+        None => (*waited, true),
+    };
+    let broken = records.iter().filter(|(record, _)| record.broken > 0);
+    match broken.map(until).max_by_key(|(ns, at_least)| (*at_least, *ns)) {
+        Some((ns, at_least)) => Measured::Nanos { ns, at_least },
+        None => nothing(metric),
     }
 }
 
@@ -176,13 +213,17 @@ fn latency(recorder: &Recorder, lags: &[&Recorder], quantile: f64, bound: Bound)
 
 /// The records that an SLO is about.
 fn actions<'r>(slo: &Slo, phases: &'r [PhaseRecord], action: Option<&str>) -> Vec<&'r ActionRecord> {
-    let considered = |p: &&PhaseRecord| match &slo.phase {
-        Some(name) => p.name == *name,
-        None => p.measured,
-    };
     let of_phase = |p: &'r PhaseRecord| p.actions.iter();
     let wanted = |a: &&ActionRecord| action.is_none_or(|name| a.name() == name);
-    phases.iter().filter(considered).flat_map(of_phase).filter(wanted).collect()
+    considered(slo, phases).flat_map(of_phase).filter(wanted).collect()
+}
+
+/// The phases that an SLO is about.
+fn considered<'r>(slo: &Slo, phases: &'r [PhaseRecord]) -> impl Iterator<Item = &'r PhaseRecord> {
+    phases.iter().filter(move |p| match &slo.phase {
+        Some(name) => p.name == *name,
+        None => p.measured,
+    })
 }
 
 fn merged<'r>(records: &[&'r ActionRecord]) -> Option<Cow<'r, ActionRecord>> {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::metrics::{Failure, HarnessHealth, PhaseHealth, Records, Times, Verdict};
+use crate::metrics::{Failure, HarnessHealth, LoginTimes, PhaseHealth, Records, Times, Verdict};
 use crate::time::Nanos;
 
 const MS: u64 = 1_000_000;
@@ -27,6 +27,7 @@ fn phase(name: &str, measured: bool, responses: &[u64], lag_us: u64) -> PhaseRec
         end: Some(Nanos(2_000 * MS)),
         drained: Some(Nanos(2_100 * MS)),
         actions: vec![action],
+        reconnect: None,
     }
 }
 
@@ -222,4 +223,54 @@ fn durations_have_three_digits() {
     ] {
         assert_eq!(format_ns(ns), text);
     }
+}
+
+/// A break 200 ms before the end of a phase whose drain takes another 100: of ten, these come back after so many ms.
+fn broken(name: &str, back_ms: &[u64]) -> PhaseRecord {
+    let mut phase = phase(name, true, &[1; 100], 0);
+    let mut record = ReconnectRecord::new(Nanos(1_800 * MS));
+    (record.broken, record.attempts, record.failed) = (10, 12, 2);
+    for ms in back_ms {
+        let at = |before: u64| Nanos((1_800 + ms - before) * MS);
+        let times = LoginTimes {
+            intended: at(5),
+            began: at(5),
+            connected: at(4),
+            authenticated: at(3),
+            bound: at(2),
+            ready: at(0),
+        };
+        record.back(&times);
+    }
+    phase.reconnect = Some(record);
+    phase
+}
+
+#[test]
+fn a_break_is_judged_by_who_came_back_and_when() {
+    let some = [broken("a", &[10, 20, 30, 40, 50, 60, 70, 80, 90]), phase("b", true, &[1; 100], 0)];
+    for (metric, bound, state, measured) in [
+        ("reconnect.to_90_percent", Bound::MaxNs(90 * MS), SloState::Passed, "90ms"),
+        ("reconnect.to_90_percent", Bound::MaxNs(89 * MS), SloState::Broken, "90ms"),
+        // The tenth may have come back after the 300 ms that were waited for, or never.
+        ("reconnect.to_99_percent", Bound::MaxNs(1_000 * MS), SloState::Broken, "≥300ms"),
+        ("reconnect.missing", Bound::Max(0.0), SloState::Broken, "1"),
+        ("reconnect.failed", Bound::Max(2.0), SloState::Passed, "2"),
+        ("reconnect.broken", Bound::Min(10.0), SloState::Passed, "10"),
+    ] {
+        let result = judged(slo(None, metric, bound), &some);
+        assert_eq!((result.state, result.measured.as_str()), (state, measured), "{metric} {bound}");
+    }
+    let socket = judged(slo(Some("a"), "reconnect.socket.max", Bound::MaxNs(87 * MS)), &some);
+    assert_eq!(socket.state, SloState::Passed, "{}", socket.measured);
+
+    // The slowest of several breaks, and the sum of who is missing.
+    let two = [some[0].clone(), broken("c", &[100; 10])];
+    let worst = judged(slo(None, "reconnect.to_90_percent", Bound::MaxNs(95 * MS)), &two);
+    assert_eq!((worst.state, worst.measured.as_str()), (SloState::Broken, "100ms"));
+    assert_eq!(judged(slo(None, "reconnect.missing", Bound::Max(1.0)), &two).state, SloState::Passed);
+    assert_eq!(judged(slo(None, "reconnect.bound.p90", Bound::MaxNs(99 * MS)), &two).state, SloState::Passed);
+
+    let none = judged(slo(Some("b"), "reconnect.to_all", Bound::MaxNs(MS)), &some);
+    assert_eq!(none.state, SloState::Invalid, "{}", none.measured);
 }

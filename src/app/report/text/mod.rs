@@ -29,10 +29,14 @@ pub(super) fn render(result: &ResultFile, folder: &Path, terminal: Terminal) -> 
     let (slos, costs, errors) = (slos(result, terminal), cost::phases(result), errors(result));
     let invalid: Vec<_> =
         result.summary.invalid.iter().map(|invalid| fact("invalid", invalid.what.clone())).collect();
-    let once: Vec<_> = [delivery(result), cost::health(result), cost::logins(result), cost::memory(result)]
-        .into_iter()
-        .flatten()
-        .collect();
+    let once = [
+        delivery(result),
+        reconnect(result),
+        cost::health(result),
+        cost::logins(result),
+        cost::memory(result),
+    ];
+    let once: Vec<_> = once.into_iter().flatten().collect();
     let last = [fact("files", folder.display().to_string()), fact("repeat", result.command.clone())];
     let mut lines = vec![verdict(result, terminal), String::new()];
     lines.extend(subject(result));
@@ -288,12 +292,35 @@ fn delivery(result: &ResultFile) -> Option<(String, String)> {
         count(sum(|a| a.counts.late)),
         count(sum(|a| a.counts.unexpected))
     );
+    let unsure = sum(|a| a.counts.unsure);
+    if unsure > 0 {
+        text.push_str(&format!(", {} unsure", count(unsure)));
+    }
     let required = sum(|a| a.counts.required);
     if required > 0 {
         let missing = sum(|a| a.counts.missing);
         text.push_str(&format!("; presence: {} of {} missing", count(missing), count(required)));
     }
     Some(fact("delivery", text))
+}
+
+/// What became of the connections that the last break broke.
+fn reconnect(result: &ResultFile) -> Option<(String, String)> {
+    let broken = result.summary.phases.iter().rev().filter_map(|p| Some((p, p.reconnect.as_ref()?)));
+    let (phase, record) = { broken }.next()?;
+    let after = |ns: Option<u64>| ns.map_or_else(|| "never".to_owned(), duration);
+    let text = format!(
+        "{}: {} broken, {} missing; 90 % back after {}, 99 % {}, all {}; {} attempts, {} failed",
+        phase.name,
+        count(record.broken),
+        count(record.missing),
+        after(record.to_90_percent_ns),
+        after(record.to_99_percent_ns),
+        after(record.to_all_ns),
+        count(record.attempts),
+        count(record.failed)
+    );
+    Some(fact("reconnect", text))
 }
 
 fn errors(result: &ResultFile) -> Vec<(String, String)> {

@@ -4,7 +4,9 @@ use std::path::Path;
 use super::*;
 use crate::app::result::tests::sample;
 use crate::app::result::{HarnessRecord, PhaseCost};
-use crate::metrics::{Counts, ErrorCount, HarnessHealth, Invalid, Percentile, PhaseHealth, PhaseSummary};
+use crate::metrics::{
+    Counts, ErrorCount, HarnessHealth, Invalid, Percentile, PhaseHealth, PhaseSummary, ReconnectSummary,
+};
 
 fn distribution(count: u64, ns: u64) -> Distribution {
     let names = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999), ("max", 1.0)];
@@ -52,6 +54,7 @@ fn phase(name: &str, measured: bool, actions: usize) -> PhaseSummary {
         drain_ns: 0,
         complete: true,
         actions: (0..actions).map(action).collect(),
+        reconnect: None,
     }
 }
 
@@ -87,6 +90,15 @@ fn verdict_first_command_last() {
     let mut result = sample();
     result.summary.slos = vec![slo("chat.response.p99", SloState::Passed)];
     result.summary.phases = vec![phase("steady", true, 1)];
+    result.summary.phases[0].reconnect = Some(ReconnectSummary {
+        broken: 800,
+        back: 790,
+        missing: 10,
+        attempts: 812,
+        failed: 12,
+        to_90_percent_ns: Some(1_500_000_000),
+        ..ReconnectSummary::default()
+    });
     result.summary.login.spans = [("sasl".to_owned(), distribution(200, 800_000))].into();
     result.summary.harness = Some(HarnessHealth { busy_ratio: 0.12, cpu_ratio: 0.1 });
     let (slow, fast) = (health("steady", 0.3), health("more", 0.2));
@@ -108,6 +120,7 @@ fn verdict_first_command_last() {
         "≥: reaches into operations that timed out; *: the harness's own delay",
         "slo       met      steady chat.response.p99: 12ms, max 5ms",
         "delivery  1 lost, 0 duplicated, 0 reordered, 0 late, 0 unexpected; presence: 1 of 10 missing",
+        "reconnect steady: 800 broken, 10 missing; 90 % back after 1.50 s, 99 % never, all never; 812 attempts, 12 failed",
         "harness   busy 30.0 %, CPU 15.0 %, waited for a core 3.0 %, steal 0.3 %, send lag p99 9.00 µs, receive lag",
         "logins    1,024 in 2.00 s, 512/s; CPU each: harness 60.0 µs; memory each: router 1.00 KiB\n",
         "memory    at most: router 12.0 MiB, harness 20.0 MiB",
