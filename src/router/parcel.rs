@@ -20,6 +20,8 @@ pub enum Audience {
     /// As [`Audience::To`], unless the address has heard of it by a broadcast: all of its account's available resources
     /// have (§4.6.3).
     Unheard,
+    /// As [`Audience::To`], an answer to a probe (§4.3.2): it tells that somebody is not there, not that somebody goes.
+    Answer,
 }
 
 /// A stanza under way: its `from` is stamped and checked, its sender's own half is done.
@@ -47,7 +49,7 @@ impl Weigh for Parcel {
     fn weight_bytes(&self) -> usize {
         let addresses = match &self.audience {
             Audience::Each(contacts) | Audience::Asked(contacts) => contacts.len(),
-            Audience::To | Audience::Resource(_) | Audience::Unheard => 1,
+            Audience::To | Audience::Resource(_) | Audience::Unheard | Audience::Answer => 1,
         };
         PARCEL_BYTES + self.stanza.written_len(To::Kept) + addresses * ADDRESS_BYTES
     }

@@ -72,16 +72,20 @@ impl ServerWorld {
         }
     }
 
-    /// The sender of `unavailable` became unavailable to the account `bare`: that account's resources need not tell it
-    /// of theirs (§4.6.1).
-    pub(super) fn forget_directed(&mut self, unavailable: &Stanza, bare: &str) {
-        let Some(account) = self.shard.find(bare) else { return };
+    /// The sender of `unavailable` became unavailable to `to`: that resource, or each of that account, need not tell it
+    /// of its own end (§4.6.1).
+    pub(super) fn forget_directed(&mut self, unavailable: &Stanza, to: JidRef<'_>) {
+        let Some(account) = self.shard.find(to.bare().as_str()) else { return };
         let sessions = self.shard.sessions_of(account);
         if sessions.map(|(_, session)| session.directed().len()).sum::<usize>() == 0 {
             return;
         }
         if let Some(Ok(from)) = unavailable.from().map(JidRef::parse_attr) {
-            self.shard.for_sessions_of(account, |session| session.remove_directed_entity(from.jid()));
+            self.shard.for_sessions_of(account, |session| {
+                if to.resource().is_none_or(|resource| resource == session.resource()) {
+                    session.remove_directed_entity(from.jid());
+                }
+            });
         }
     }
 }

@@ -140,6 +140,9 @@ impl ServerWorld {
         to: JidRef<'_>,
         id: Option<&str>,
     ) {
-        self.post(Parcel::addressed(presence(stanza_type, from, Some(to), id)));
+        let stanza = presence(stanza_type, from, Some(to), id);
+        // Who is not there did not go just now: nobody's directed presence to it ends (§4.6.1).
+        let audience = if stanza_type == UNAVAILABLE { Audience::Answer } else { Audience::To };
+        self.post(Parcel { stanza, audience });
     }
 }

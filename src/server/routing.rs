@@ -71,7 +71,7 @@ impl ServerWorld {
                 Audience::Asked(contacts) => {
                     Audience::Asked(self.mail_others(&stanza, contacts, Audience::Asked, out))
                 }
-                one @ (Audience::To | Audience::Resource(_) | Audience::Unheard) => one,
+                one @ (Audience::To | Audience::Resource(_) | Audience::Unheard | Audience::Answer) => one,
             };
             let parcel = Parcel { stanza, audience };
             match self.other_home_of(&parcel) {
@@ -85,7 +85,7 @@ impl ServerWorld {
     fn other_home_of(&self, parcel: &Parcel) -> Option<HomeId> {
         match &parcel.audience {
             Audience::Resource(jid) => self.other_home(jid.as_ref().bare().as_str()),
-            Audience::Unheard => {
+            Audience::Unheard | Audience::Answer => {
                 let address = JidRef::parse_attr(parcel.stanza.to()?).ok()?;
                 self.other_home(address.jid().bare().as_str())
             }
@@ -126,6 +126,7 @@ impl ServerWorld {
             Audience::Resource(jid) => self.receive_for_resource(stanza, jid.as_ref(), out),
             Audience::Asked(contacts) => self.receive_question(&stanza, &contacts),
             Audience::Unheard => self.receive_unheard(stanza, out),
+            Audience::Answer => self.receive_answer(&stanza, out),
         }
     }
 
@@ -175,11 +176,29 @@ impl ServerWorld {
             self.receive_probe(stanza, to);
         } else {
             if stanza_type == StanzaType::Unavailable {
-                self.forget_directed(stanza, to.bare().as_str());
+                self.forget_directed(stanza, to);
             }
-            let verdict = self.shard.decide(stanza, to, &mut self.scratch.recipients);
-            self.carry_out(stanza.clone(), verdict, origin, out);
+            self.receive_plain_presence(stanza, to, origin, out);
         }
+    }
+
+    /// Presence of a probed entity, which is told to nobody but the prober.
+    fn receive_answer(&mut self, stanza: &Stanza, out: &mut Effects<ClientLink>) {
+        if let Some(Ok(to)) = stanza.to().map(JidRef::parse_attr) {
+            self.receive_plain_presence(stanza, to.jid(), None, out);
+        }
+    }
+
+    /// Presence that concerns nobody but the resources that it is for.
+    fn receive_plain_presence(
+        &mut self,
+        stanza: &Stanza,
+        to: JidRef<'_>,
+        origin: Option<Origin>,
+        out: &mut Effects<ClientLink>,
+    ) {
+        let verdict = self.shard.decide(stanza, to, &mut self.scratch.recipients);
+        self.carry_out(stanza.clone(), verdict, origin, out);
     }
 
     /// A presence stanza without `to`, at the home of these bare JIDs (RFC 6121 §4.2.3, §4.4.3, §4.5.3): one delivery,
@@ -196,7 +215,7 @@ impl ServerWorld {
                 continue;
             };
             if is_unavailable {
-                self.forget_directed(&stanza, contact.as_str());
+                self.forget_directed(&stanza, contact.as_ref());
             }
             self.shard.available(account, &mut self.scratch.recipients);
         }

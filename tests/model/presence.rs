@@ -84,7 +84,7 @@ impl Reference {
             wants = self.broadcast(&copy, me.account);
             for account in 0..self.relations.len() {
                 if self.shows_to(me.account, &bare(account)) {
-                    self.forget_directed(account, &me.jid);
+                    self.forget_directed(account, None, &me.jid);
                 }
             }
         }
@@ -106,9 +106,10 @@ impl Reference {
         self.shows_to(account, bare_of(target)) && !is_connected_only
     }
 
-    /// `who` became unavailable to an account: its resources need not tell `who` of their end.
-    fn forget_directed(&mut self, account: usize, who: &str) {
-        for session in self.sessions.iter_mut().filter(|s| s.account == account) {
+    /// `who` became unavailable to an account or to one resource of it, which need not tell `who` of their end.
+    fn forget_directed(&mut self, account: usize, resource: Option<&str>, who: &str) {
+        let is_told = |s: &&mut Session| s.account == account && resource.is_none_or(|jid| s.jid == jid);
+        for session in self.sessions.iter_mut().filter(is_told) {
             session.directed.retain(|d| d != who && d != bare_of(who));
         }
     }
@@ -137,12 +138,12 @@ impl Reference {
 
     /// A copy for a full address, or for all available resources of a bare one.
     fn addressed(&mut self, copy: &Want, target: &str, to: &str) -> Wants {
+        let is_full = target.contains('/');
         if copy.attr("type") == "unavailable"
             && let Some(account) = self.account(bare_of(target))
         {
-            self.forget_directed(account, copy.attr("from"));
+            self.forget_directed(account, is_full.then_some(target), copy.attr("from"));
         }
-        let is_full = target.contains('/');
         let is_for = |s: &&Session| {
             if is_full { s.jid == target } else { bare_of(&s.jid) == target && s.presence.is_some() }
         };
@@ -168,8 +169,6 @@ impl Reference {
             if answers.is_empty() {
                 let id = stanza.attr("id").unwrap_or_default();
                 answers.push(answer(&target).with("type", "unavailable").with("id", id));
-                // To the prober's home this is presence like any other: who is unavailable need not be told of an end.
-                self.forget_directed(session.account, &target);
             }
         } else {
             // A stranger learns of who sent it directed presence, and of nobody else.

@@ -215,6 +215,41 @@ fn directed_presence_is_forgotten() {
 }
 
 #[test]
+fn a_probe_that_finds_nobody_ends_no_directed_presence() {
+    let mut rig = Rig::with_friends();
+    let romeo = rig.login("romeo@d/r");
+    // Connected, not available: it has not gone, though a probe does not find it.
+    let juliet = rig.connect("juliet@d/j");
+    for (target, probed) in [("juliet@d/j", "juliet@d"), ("juliet@d/j", "juliet@d/j")] {
+        rig.send(romeo, &format!("<presence to='{target}'/>"));
+        rig.clear();
+        rig.send(romeo, &format!("<presence type='probe' to='{probed}' id='1'/>"));
+        let answer = format!("<presence from='{probed}' to='romeo@d' type='unavailable' id='1'/>");
+        assert_eq!(rig.one(romeo), answer, "{probed}");
+        rig.send(romeo, "<presence type='unavailable'/>");
+        assert_eq!(rig.one(juliet), format!("<presence from='romeo@d/r' type='unavailable' to='{target}'/>"));
+        rig.send(romeo, "<presence/>");
+    }
+}
+
+#[test]
+fn unavailable_to_one_resource_is_no_end_for_the_others() {
+    let mut rig = Rig::new();
+    let romeo = rig.login("romeo@d/r");
+    let second = rig.login("romeo@d/second");
+    let nurse = rig.login("nurse@d/n");
+    for who in [romeo, second] {
+        rig.send(who, "<presence to='nurse@d/n'/>");
+    }
+    rig.send(nurse, "<presence to='romeo@d/second' type='unavailable'/>");
+    rig.clear();
+    rig.close(second);
+    rig.nothing(nurse);
+    rig.close(romeo);
+    assert_eq!(rig.one(nurse), "<presence from='romeo@d/r' to='nurse@d/n' type='unavailable'/>");
+}
+
+#[test]
 fn a_probe_by_one_with_directed_presence_learns_of_that_resource() {
     let mut rig = Rig::new();
     let romeo = rig.login("romeo@d/r");
