@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 use foldhash::quality::RandomState;
-use xmpp_bench::router::{Available, Roster, SessionId, Shard, Sink};
+use xmpp_bench::router::{Available, JidHasher, Roster, SessionId, Shard, Sink};
 use xmpp_bench::stanza::{Jid, JidRef, Stanza};
 
 use super::population::Part;
@@ -30,7 +30,7 @@ pub(crate) type Home = Shard<u32>;
 
 /// A shard with these accounts, and an available session of each.
 pub(crate) fn home(part: &Part) -> Home {
-    let mut shard = Shard::default();
+    let mut shard = Shard::new(JidHasher::new(1));
     shard.reserve(part.accounts.len());
     for jid in &part.accounts {
         shard.add_account(jid.clone(), Roster::default(), false).expect("each address once");

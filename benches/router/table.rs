@@ -5,7 +5,7 @@
 //! the same keys, and values of four bytes. Times are CPU time of one operation on one thread.
 //!
 //! Each question waits for the answer to the one before it, as in a router, where what follows a lookup is longer than
-//! a processor looks ahead. Only `back to back` lets them overlap.
+//! a processor looks ahead. In `in batches` of decisions a batch waits for the one before it.
 
 use std::collections::VecDeque;
 use std::hint::black_box;
@@ -17,7 +17,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use criterion::Criterion;
 use rustix::time::{ClockId, clock_gettime};
-use xmpp_bench::router::Verdict;
+use xmpp_bench::router::{JidHash, Verdict};
 use xmpp_bench::stanza::{JidRef, Stanza};
 
 use super::population::{HALVES, Part, WHOLE};
@@ -179,31 +179,57 @@ fn timed(work: impl FnOnce()) -> Duration {
     now() - start
 }
 
-/// The whole decision about a chat message to a full JID (RFC 6121 §8.5.3). There is no decision about many at once.
+/// The whole decision about a chat message (RFC 6121 §8.5), its address' hash included. In a batch, as a home decides about
+/// the letters that it takes from a lane.
 pub(crate) fn decide(c: &mut Criterion) {
     let table = home(&WHOLE);
     let message =
         "<message from='a@b/c' to='d@e/f' type='chat' id='m1'><body>Art thou not Romeo?</body></message>";
     let message = Stanza::from_own(Bytes::from_static(message.as_bytes()));
+    let mut asked = Questions::new(&WHOLE.asked, 0);
     let mut recipients = Vec::new();
-    let mut decided = |asked: &mut Questions| {
+    let mut decided = |to: JidRef<'_>, hash: JidHash| {
         recipients.clear();
-        let verdict = table.decide(&message, asked.next(), &mut recipients);
+        let verdict = table.decide(&message, to, hash, &mut recipients);
         assert_eq!(verdict, Verdict::Deliver);
         recipients[0]
     };
-    let mut asked = Questions::new(&WHOLE.asked, 0);
-    c.bench_function("decide/one at a time", |b| {
-        b.iter_custom(|times| {
-            timed(|| {
-                for _ in 0..times {
-                    let connection = decided(&mut asked);
-                    asked.wait_for(connection);
-                }
-            })
+    for (row, is_bare) in [("decide", false), ("decide, to a bare JID", true)] {
+        let next = |asked: &mut Questions| {
+            let to = asked.next();
+            (if is_bare { to.bare() } else { to }, table.hash(to.bare().as_str()))
+        };
+        c.bench_function(&format!("{row}/one at a time"), |b| {
+            b.iter_custom(|times| {
+                timed(|| {
+                    for _ in 0..times {
+                        let (to, hash) = next(&mut asked);
+                        let connection = decided(to, hash);
+                        asked.wait_for(connection);
+                    }
+                })
+            });
         });
-    });
-    c.bench_function("decide/back to back", |b| {
-        b.iter_custom(|times| timed(|| (0..times).for_each(|_| _ = black_box(decided(&mut asked)))));
-    });
+        for size in [4, 16, 32] {
+            let (mut tos, mut hashes) = (Vec::new(), Vec::new());
+            c.bench_function(&format!("{row}/in batches of {size}"), |b| {
+                b.iter_custom(|times| {
+                    timed(|| {
+                        for _ in 0..times.div_ceil(size) {
+                            for _ in 0..size {
+                                let (to, hash) = next(&mut asked);
+                                tos.push(to);
+                                hashes.push(hash);
+                            }
+                            table.touch(&hashes);
+                            let answers = tos.drain(..).zip(hashes.drain(..));
+                            let sum = answers.fold(0, |sum, (to, hash)| sum ^ decided(to, hash));
+                            // A batch waits for the one before it.
+                            asked.wait_for(sum);
+                        }
+                    })
+                });
+            });
+        }
+    }
 }

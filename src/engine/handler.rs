@@ -96,6 +96,11 @@ pub trait World: Sized + std::fmt::Debug + Send + 'static {
     );
     /// `stanza` was meant for a connection that is gone, or was still waiting in the outbox of one that closed.
     fn on_undeliverable(&mut self, stanza: Stanza, now: Nanos, effects: &mut Effects<Self::Link>);
+    /// Mail that comes next, one [`World::on_mail`] each, oldest first: a world may have the memory fetched that it will
+    /// read, for all of it at once. Nothing may be changed by it.
+    fn expect_mail<'a>(&mut self, mail: impl Iterator<Item = &'a Self::Mail>) {
+        let _ = mail;
+    }
     /// Mail from the world of another hub.
     fn on_mail(&mut self, mail: Self::Mail, now: Nanos, effects: &mut Effects<Self::Link>);
     /// The operator asked for the end (SIGINT, SIGTERM).

@@ -4,7 +4,7 @@
 
 use smallvec::SmallVec;
 
-use super::{Roster, Subscription};
+use super::{Roster, Session, Subscription};
 use crate::limits::SUBSCRIBE_REQUESTS_PER_ACCOUNT_MAX;
 use crate::stanza::{Jid, JidRef, Stanza};
 
@@ -17,26 +17,52 @@ pub struct PendingRequest {
     pub stanza: Stanza,
 }
 
-/// One account.
+/// One account: two lines of the cache. The first one is its session, if it has only one, so that a decision about it reads
+/// no more; of two and more a heap block is.
 #[derive(Debug)]
-pub struct Account {
+#[repr(C, align(64))]
+pub struct Account<C> {
+    /// Oldest first; at most `RESOURCES_PER_ACCOUNT_MAX`.
+    pub(super) sessions: SmallVec<[Session<C>; 1]>,
     jid: Jid,
     /// Contacts.
     pub(super) roster: Roster,
-    /// Slots of its sessions, oldest first; at most `RESOURCES_PER_ACCOUNT_MAX`.
-    ///
-    /// Up to four are in place: no larger than a `Vec`, and a lookup misses the cache once less.
-    pub(super) sessions: SmallVec<[u32; 4]>,
+    /// What few accounts have: 8 bytes for the others.
+    rare: Option<Box<Rare>>,
+}
+
+/// What few accounts have.
+#[derive(Debug, Default)]
+struct Rare {
     /// Requests of contacts, oldest first. An entry is the "Pending In" of Appendix A.1, and its only record.
-    #[expect(clippy::box_collection, reason = "few accounts have any: 8 bytes for the others, not 24")]
-    pending: Option<Box<Vec<PendingRequest>>>,
+    pending: Vec<PendingRequest>,
     /// Ends with its last session (ANONYMOUS, XEP-0175).
     temporary: bool,
 }
 
-impl Account {
-    pub(super) const fn new(jid: Jid, roster: Roster, temporary: bool) -> Self {
-        Self { jid, roster, sessions: SmallVec::new_const(), pending: None, temporary }
+impl<C: Copy> Account<C> {
+    pub(super) fn new(jid: Jid, roster: Roster, temporary: bool) -> Self {
+        let rare = temporary.then(|| Box::new(Rare { pending: Vec::new(), temporary }));
+        Self { sessions: SmallVec::new_const(), jid, roster, rare }
+    }
+
+    /// Whether this is the account's address. A session's says so too, and is on the line that is needed anyway.
+    pub(super) fn is(&self, bare: &str) -> bool {
+        match self.sessions.first() {
+            Some(session) => session.jid().as_ref().bare().as_str() == bare,
+            None => self.jid.as_str() == bare,
+        }
+    }
+
+    /// Reads what a decision about this account reads of it first.
+    pub(super) fn touch(&self) -> usize {
+        self.sessions.first().map_or(self.jid.as_str().len(), |session| session.jid().as_str().len())
+    }
+
+    /// Reads the text that [`Self::is`] compares.
+    pub(super) fn touch_text(&self) -> u8 {
+        let jid = self.sessions.first().map_or(&self.jid, Session::jid).as_str().as_bytes();
+        jid[0] ^ jid[jid.len() - 1]
     }
 
     /// Bare JID.
@@ -58,8 +84,8 @@ impl Account {
 
     /// Whether it ends with its last session.
     #[must_use]
-    pub const fn is_temporary(&self) -> bool {
-        self.temporary
+    pub fn is_temporary(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.temporary)
     }
 
     /// How many resources are connected.
@@ -89,12 +115,12 @@ impl Account {
     /// Requests of contacts, oldest first.
     #[must_use]
     pub fn pending(&self) -> &[PendingRequest] {
-        self.pending.as_deref().map_or(&[], Vec::as_slice)
+        self.rare.as_ref().map_or(&[], |rare| &rare.pending)
     }
 
     /// Keeps a contact's request. `false`: there are too many already.
     pub fn add_pending(&mut self, request: PendingRequest) -> bool {
-        let pending = self.pending.get_or_insert_default();
+        let pending = &mut self.rare.get_or_insert_default().pending;
         if pending.len() >= SUBSCRIBE_REQUESTS_PER_ACCOUNT_MAX {
             return false;
         }
@@ -104,10 +130,22 @@ impl Account {
 
     /// Forgets a contact's request: it was answered or withdrawn.
     pub fn remove_pending(&mut self, contact: JidRef<'_>) {
-        let Some(pending) = &mut self.pending else { return };
-        pending.retain(|p| p.contact.as_str() != contact.as_str());
-        if pending.is_empty() {
-            self.pending = None;
+        let Some(rare) = &mut self.rare else { return };
+        rare.pending.retain(|p| p.contact.as_str() != contact.as_str());
+        if rare.pending.is_empty() && !rare.temporary {
+            self.rare = None;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Account;
+
+    /// For names of connections that are as long as the engine's.
+    #[test]
+    fn an_account_with_one_session_is_two_lines() {
+        assert_eq!(size_of::<Account<(u32, u32)>>(), 128);
+        assert_eq!(size_of::<Option<Account<(u32, u32)>>>(), 128, "no byte for whether a place is taken");
     }
 }

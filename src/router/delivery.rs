@@ -8,7 +8,7 @@
 //!   message so has one copy, and can be routed again when that copy could not be delivered.
 //! - Chat messages go to all resources (A) only with an opt-in, and there is none yet.
 
-use super::{AccountId, Available, Session, Shard, Sink};
+use super::{AccountId, Available, JidHash, Session, Shard, Sink};
 use crate::stanza::{Condition, JidRef, Kind, Stanza, StanzaType};
 
 /// What happens to a stanza.
@@ -65,14 +65,14 @@ impl Dropped {
 }
 
 impl<C: Copy> Shard<C> {
-    /// Who gets `stanza`, whose address is `to`: local, with a localpart. Connections are appended to `recipients`.
+    /// Who gets `stanza`, whose address is `to`: local, with a localpart. `hash` is its bare JID's. Connections are appended
+    /// to `recipients`.
     ///
     /// Probes and subscription stanzas are not asked about here: §8.5 leaves them to §3 and §4.3.
     #[must_use]
     #[expect(clippy::wildcard_enum_match_arm, reason = "types of the other kinds, and unknown ones")]
-    pub fn decide(&self, stanza: &Stanza, to: JidRef<'_>, recipients: &mut Vec<C>) -> Verdict {
-        let account = self.find(to.bare().as_str());
-        let matched = account.and_then(|id| self.resource(id, to.resource()?)).map(|(_, session)| session);
+    pub fn decide(&self, stanza: &Stanza, to: JidRef<'_>, hash: JidHash, recipients: &mut Vec<C>) -> Verdict {
+        let (account, matched) = self.find_session(to, hash);
         let stanza_type = stanza.head().stanza_type;
         match (stanza.kind(), account) {
             (Kind::Message, None) => no_such_user(stanza_type, to.resource().is_some()),
@@ -122,7 +122,9 @@ impl<C: Copy> Shard<C> {
     }
 
     fn to_most_available(&self, account: AccountId, recipients: &mut Vec<C>) -> Verdict {
-        match self.non_negative(account).max_by_key(|s| s.available().map(Available::rank)) {
+        // One alone is not asked for its rank.
+        let rank = |s: &&Session<C>| s.available().map(Available::rank);
+        match self.non_negative(account).max_by(|a, b| rank(a).cmp(&rank(b))) {
             Some(session) => {
                 recipients.push(connection(session));
                 Verdict::Deliver
@@ -187,7 +189,7 @@ impl<C: Copy> Shard<C> {
 
     fn non_negative(&self, account: AccountId) -> impl Iterator<Item = &Session<C>> {
         let sessions = self.sessions_of(account).map(|(_, session)| session);
-        sessions.filter(|s| s.available().is_some_and(|a| a.priority() >= 0))
+        sessions.filter(|s| s.is_non_negative())
     }
 }
 

@@ -3,9 +3,7 @@
 //! This module moves nothing. It answers the one question on which all homes must agree, and they do because they
 //! share the seed.
 
-use std::hash::BuildHasher;
-
-use foldhash::quality::FixedState;
+use super::{JidHash, JidHasher};
 
 /// One home of a fleet: a reactor with its shard (DESIGN section 5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -35,8 +33,7 @@ impl HomeId {
 #[derive(Debug, Clone)]
 pub struct Homes {
     count: u16,
-    /// Seeded per process: peers choose the names, and must not be able to choose a home.
-    hasher: FixedState,
+    hasher: JidHasher,
 }
 
 impl Homes {
@@ -47,7 +44,7 @@ impl Homes {
     #[must_use]
     pub fn new(count: usize, seed: u64) -> Self {
         assert!((1..=crate::limits::HOMES_MAX).contains(&count), "a fleet has 1 to HOMES_MAX homes");
-        Self { count: HomeId::new(count).0, hasher: FixedState::with_seed(seed) }
+        Self { count: HomeId::new(count).0, hasher: JidHasher::new(seed) }
     }
 
     /// How many there are.
@@ -56,14 +53,23 @@ impl Homes {
         self.count as usize
     }
 
+    /// What all of them hash addresses with.
+    #[must_use]
+    pub const fn hasher(&self) -> &JidHasher {
+        &self.hasher
+    }
+
     /// Home of a prepared bare JID.
     #[must_use]
     pub fn of(&self, bare: &str) -> HomeId {
-        if self.count == 1 {
-            return HomeId::FIRST;
-        }
+        if self.count == 1 { HomeId::FIRST } else { self.of_hash(self.hasher.hash(bare)) }
+    }
+
+    /// Home of the bare JID that has this hash.
+    #[must_use]
+    pub fn of_hash(&self, hash: JidHash) -> HomeId {
         // The high half of the product spreads evenly for any count, without a division.
-        let scaled = (u128::from(self.hasher.hash_one(bare)) * u128::from(self.count)) >> 64;
+        let scaled = (u128::from(hash.0) * u128::from(self.count)) >> 64;
         HomeId(u16::try_from(scaled).expect("below the count"))
     }
 

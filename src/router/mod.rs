@@ -15,10 +15,13 @@
 //! | which resources are connected, available, interested | `session`, `account` |
 //! | who gets a stanza (§8.5) | `delivery` |
 //! | which home has an address; mail between homes | `home`, [`mailbox`] |
+//! | where an address is in memory | `hash`, `index`, `shard` |
 
 mod account;
 mod delivery;
+mod hash;
 mod home;
+mod index;
 pub mod mailbox;
 mod parcel;
 mod roster;
@@ -28,9 +31,10 @@ mod subscription;
 
 pub use account::{Account, PendingRequest};
 pub use delivery::{Dropped, Verdict};
+pub use hash::{JidHash, JidHasher};
 pub use home::{HomeId, Homes};
 pub use parcel::{Audience, Parcel};
 pub use roster::{Roster, RosterChange, RosterDetails, RosterItem};
 pub use session::{Available, Session, SessionId, Sink};
-pub use shard::{AccountId, Shard};
+pub use shard::{AccountId, LOOK_AHEAD, Shard};
 pub use subscription::{Inbound, Outbound, Subscription, SubscriptionChange};

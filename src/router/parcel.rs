@@ -3,6 +3,7 @@
 //! A parcel holds nothing of the sender's shard: everything that the home needs is in it. Between accounts of one home it
 //! waits in a queue, to another home it is a letter.
 
+use super::JidHash;
 use super::mailbox::Weigh;
 use crate::stanza::{Jid, Stanza, To};
 
@@ -11,6 +12,8 @@ use crate::stanza::{Jid, Stanza, To};
 pub enum Audience {
     /// The address in the stanza's own `to`.
     To,
+    /// The same, whose bare JID has this hash and the home that the parcel was sent to: neither is looked for again.
+    Here(JidHash),
     /// A stanza without `to` for all of these: one entry for each destination home, however many recipients.
     Each(Vec<Jid>),
     /// The same for one resource, if it is still there.
@@ -49,7 +52,11 @@ impl Weigh for Parcel {
     fn weight_bytes(&self) -> usize {
         let addresses = match &self.audience {
             Audience::Each(contacts) | Audience::Asked(contacts) => contacts.len(),
-            Audience::To | Audience::Resource(_) | Audience::Unheard | Audience::Answer => 1,
+            Audience::To
+            | Audience::Here(_)
+            | Audience::Resource(_)
+            | Audience::Unheard
+            | Audience::Answer => 1,
         };
         PARCEL_BYTES + self.stanza.written_len(To::Kept) + addresses * ADDRESS_BYTES
     }

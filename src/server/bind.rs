@@ -63,11 +63,13 @@ impl ServerWorld {
 
     /// Ends a session because its connection has ended; nothing happens when it was replaced before.
     pub(super) fn end_session(&mut self, session: SessionId, out: &mut Effects<ClientLink>) {
-        let Some(account) = self.shard.session(session).map(crate::router::Session::account) else { return };
+        if self.shard.session(session).is_none() {
+            return;
+        }
         self.end_presence(session, None, out);
         self.shard.detach(session);
         self.settle(out);
-        self.remove_if_temporary(account);
+        self.remove_if_temporary(session.account);
     }
 
     /// §7.7.2.2, first choice. The old session ends before the new one begins, so no stanza can reach the dying stream

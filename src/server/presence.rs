@@ -48,7 +48,7 @@ impl ServerWorld {
         };
         let order = self.shard.next_presence();
         let session = self.shard.session_mut(id).expect("a client that is heard has its session");
-        let account = session.account();
+        let account = id.account;
         let is_initial = session.set_available(Available::new(&stanza, priority, order));
         self.broadcast(stanza, account);
         if is_initial {
@@ -92,7 +92,7 @@ impl ServerWorld {
             }
             return;
         }
-        let account = session.account();
+        let account = id.account;
         let Sink::Connection(conn) = session.sink();
         let from = escaped(session.jid().as_ref());
         let is_said = said.is_some();

@@ -11,7 +11,8 @@ use super::client_link::ClientLink;
 use super::world::ServerWorld;
 use crate::engine::{ConnId, Effects, Stamp, Target};
 use crate::router::{
-    AccountId, Audience, Dropped, HomeId, Parcel, SessionId, Sink, SubscriptionChange, Verdict,
+    AccountId, Audience, Dropped, HomeId, JidHash, LOOK_AHEAD, Parcel, SessionId, Sink, SubscriptionChange,
+    Verdict,
 };
 use crate::stanza::{Condition, Jid, JidRef, Kind, Stanza, StanzaType, write_error_reply};
 
@@ -39,14 +40,46 @@ impl ServerWorld {
             self.bounce(&stanza, Condition::RemoteServerNotFound, origin, out);
         } else if to.local().is_none() {
             self.receive_for_domain(&stanza, to, origin, out);
-        } else if let Some(home) = self.other_home(to.bare().as_str()) {
-            drop(address);
-            out.mail(home, Parcel::addressed(stanza));
-        } else if stanza.kind() == Kind::Presence {
-            self.receive_presence(&stanza, to, origin, out);
         } else {
-            let verdict = self.shard.decide(&stanza, to, &mut self.scratch.recipients);
-            self.carry_out(stanza, verdict, origin, out);
+            let hash = self.homes.hasher().hash(to.bare().as_str());
+            let home = self.homes.of_hash(hash);
+            if home == self.me {
+                let verdict = self.receive_here(&stanza, to, hash, origin, out);
+                drop(address);
+                if let Some(verdict) = verdict {
+                    self.carry_out(stanza, verdict, origin, out);
+                }
+            } else {
+                drop(address);
+                out.mail(home, Parcel { stanza, audience: Audience::Here(hash) });
+            }
+        }
+    }
+
+    /// A stanza at the home of its address, whose bare JID has this hash. `None`: it was presence, and nothing is left to be
+    /// carried out.
+    fn receive_here(
+        &mut self,
+        stanza: &Stanza,
+        to: JidRef<'_>,
+        hash: JidHash,
+        origin: Option<Origin>,
+        out: &mut Effects<ClientLink>,
+    ) -> Option<Verdict> {
+        if stanza.kind() == Kind::Presence {
+            self.receive_presence(stanza, to, hash, origin, out);
+            return None;
+        }
+        Some(self.shard.decide(stanza, to, hash, &mut self.scratch.recipients))
+    }
+
+    /// [`Self::receive_here`] of a letter, whose sender's home has found the address to be right.
+    fn receive_letter(&mut self, stanza: Stanza, hash: JidHash, out: &mut Effects<ClientLink>) {
+        let Some(Ok(address)) = stanza.to().map(JidRef::parse_attr) else { return };
+        let verdict = self.receive_here(&stanza, address.jid(), hash, None, out);
+        drop(address);
+        if let Some(verdict) = verdict {
+            self.carry_out(stanza, verdict, None, out);
         }
     }
 
@@ -71,7 +104,11 @@ impl ServerWorld {
                 Audience::Asked(contacts) => {
                     Audience::Asked(self.mail_others(&stanza, contacts, Audience::Asked, out))
                 }
-                one @ (Audience::To | Audience::Resource(_) | Audience::Unheard | Audience::Answer) => one,
+                one @ (Audience::To
+                | Audience::Here(_)
+                | Audience::Resource(_)
+                | Audience::Unheard
+                | Audience::Answer) => one,
             };
             let parcel = Parcel { stanza, audience };
             match self.other_home_of(&parcel) {
@@ -89,7 +126,7 @@ impl ServerWorld {
                 let address = JidRef::parse_attr(parcel.stanza.to()?).ok()?;
                 self.other_home(address.jid().bare().as_str())
             }
-            Audience::To | Audience::Each(_) | Audience::Asked(_) => None,
+            Audience::To | Audience::Here(_) | Audience::Each(_) | Audience::Asked(_) => None,
         }
     }
 
@@ -122,6 +159,7 @@ impl ServerWorld {
         let Parcel { stanza, audience } = parcel;
         match audience {
             Audience::To => self.route(stanza, None, out),
+            Audience::Here(hash) => self.receive_letter(stanza, hash, out),
             Audience::Each(contacts) => self.receive_broadcast(stanza, contacts, out),
             Audience::Resource(jid) => self.receive_for_resource(stanza, jid.as_ref(), out),
             Audience::Asked(contacts) => self.receive_question(&stanza, &contacts),
@@ -166,6 +204,7 @@ impl ServerWorld {
         &mut self,
         stanza: &Stanza,
         to: JidRef<'_>,
+        hash: JidHash,
         origin: Option<Origin>,
         out: &mut Effects<ClientLink>,
     ) {
@@ -178,14 +217,15 @@ impl ServerWorld {
             if stanza_type == StanzaType::Unavailable {
                 self.forget_directed(stanza, to);
             }
-            self.receive_plain_presence(stanza, to, origin, out);
+            self.receive_plain_presence(stanza, to, hash, origin, out);
         }
     }
 
     /// Presence of a probed entity, which is told to nobody but the prober.
     fn receive_answer(&mut self, stanza: &Stanza, out: &mut Effects<ClientLink>) {
         if let Some(Ok(to)) = stanza.to().map(JidRef::parse_attr) {
-            self.receive_plain_presence(stanza, to.jid(), None, out);
+            let hash = self.shard.hash(to.jid().bare().as_str());
+            self.receive_plain_presence(stanza, to.jid(), hash, None, out);
         }
     }
 
@@ -194,10 +234,11 @@ impl ServerWorld {
         &mut self,
         stanza: &Stanza,
         to: JidRef<'_>,
+        hash: JidHash,
         origin: Option<Origin>,
         out: &mut Effects<ClientLink>,
     ) {
-        let verdict = self.shard.decide(stanza, to, &mut self.scratch.recipients);
+        let verdict = self.shard.decide(stanza, to, hash, &mut self.scratch.recipients);
         self.carry_out(stanza.clone(), verdict, origin, out);
     }
 
@@ -205,20 +246,27 @@ impl ServerWorld {
     /// however many recipients.
     fn receive_broadcast(&mut self, stanza: Stanza, mut contacts: Vec<Jid>, out: &mut Effects<ClientLink>) {
         let is_unavailable = stanza.head().stanza_type == StanzaType::Unavailable;
-        for contact in contacts.drain(..) {
-            if contact.as_ref().domain() != self.domain() {
-                self.counters.count_drop(Dropped::Remote);
-                continue;
+        for some in contacts.chunks(LOOK_AHEAD) {
+            let mut hashes = std::mem::take(&mut self.scratch.hashes);
+            hashes.extend(some.iter().map(|contact| self.shard.hash(contact.as_str())));
+            self.shard.touch(&hashes);
+            for (contact, hash) in some.iter().zip(hashes.drain(..)) {
+                if contact.as_ref().domain() != self.domain() {
+                    self.counters.count_drop(Dropped::Remote);
+                    continue;
+                }
+                let Some(account) = self.shard.find_hashed(contact.as_str(), hash) else {
+                    self.counters.count_drop(Dropped::NoSuchUser);
+                    continue;
+                };
+                if is_unavailable {
+                    self.forget_directed(&stanza, contact.as_ref());
+                }
+                self.shard.available(account, &mut self.scratch.recipients);
             }
-            let Some(account) = self.shard.find(contact.as_str()) else {
-                self.counters.count_drop(Dropped::NoSuchUser);
-                continue;
-            };
-            if is_unavailable {
-                self.forget_directed(&stanza, contact.as_ref());
-            }
-            self.shard.available(account, &mut self.scratch.recipients);
+            self.scratch.hashes = hashes;
         }
+        contacts.clear();
         if contacts.capacity() > self.scratch.audience.capacity() {
             self.scratch.audience = contacts;
         }

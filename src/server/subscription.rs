@@ -29,7 +29,10 @@ impl ServerWorld {
         origin: Origin,
         out: &mut Effects<ClientLink>,
     ) {
-        let Some(account) = self.shard.session(session).map(crate::router::Session::account) else { return };
+        if self.shard.session(session).is_none() {
+            return;
+        }
+        let account = session.account;
         let contact = match stanza.to().map(JidRef::parse_attr) {
             None => return self.bounce(&stanza, Condition::BadRequest, Some(origin), out),
             Some(Err(_)) => return self.bounce(&stanza, Condition::JidMalformed, Some(origin), out),

@@ -14,7 +14,7 @@ use super::config::{ConflictPolicy, ServerConfig};
 use super::connections::Connections;
 use super::counters::ServerCounters;
 use crate::engine::{ConnId, Effects, Job, World};
-use crate::router::{HomeId, Homes, Parcel, Shard};
+use crate::router::{Audience, HomeId, Homes, JidHash, Parcel, Shard};
 use crate::stanza::{Jid, Stanza};
 use crate::stream::{Credentials, Mechanism, ServerSettings, ServerWork, ServerWorked};
 use crate::time::Nanos;
@@ -50,6 +50,7 @@ pub struct ServerWorld {
 pub(super) struct Scratch {
     pub(super) recipients: Vec<ConnId>,
     pub(super) audience: Vec<Jid>,
+    pub(super) hashes: Vec<JidHash>,
     pub(super) bytes: Vec<u8>,
 }
 
@@ -84,8 +85,8 @@ impl ServerWorld {
         Self {
             conflict,
             me,
+            shard: Shard::new(homes.hasher().clone()),
             homes,
-            shard: Shard::default(),
             credentials: Vec::new(),
             counters: ServerCounters::default(),
             connections: Connections::default(),
@@ -168,6 +169,21 @@ impl World for ServerWorld {
 
     fn on_undeliverable(&mut self, stanza: Stanza, _now: Nanos, effects: &mut Effects<ClientLink>) {
         self.route_again(stanza, effects);
+    }
+
+    fn expect_mail<'a>(&mut self, parcels: impl Iterator<Item = &'a Parcel>) {
+        let hashes = &mut self.scratch.hashes;
+        hashes.extend(parcels.filter_map(|parcel| match parcel.audience {
+            Audience::Here(hash) => Some(hash),
+            Audience::To
+            | Audience::Each(_)
+            | Audience::Resource(_)
+            | Audience::Asked(_)
+            | Audience::Unheard
+            | Audience::Answer => None,
+        }));
+        self.shard.touch(hashes);
+        hashes.clear();
     }
 
     fn on_mail(&mut self, parcel: Parcel, _now: Nanos, effects: &mut Effects<ClientLink>) {

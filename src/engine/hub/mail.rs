@@ -5,8 +5,8 @@
 use super::Hub;
 use crate::engine::connection::{Held, Io, Phase};
 use crate::engine::{ConnId, Connection, Handler, Letter, Luggage, Moving, World};
-use crate::router::HomeId;
 use crate::router::mailbox::{Class, MailCounters, Sent};
+use crate::router::{HomeId, LOOK_AHEAD};
 use crate::time::Nanos;
 
 impl<H: Handler> Hub<H> {
@@ -44,15 +44,24 @@ impl<H: Handler> Hub<H> {
         self.mailbox.begin_drain();
         while let Some(mut taken) = self.mailbox.take() {
             self.class = Class::Reply;
-            for letter in taken.letters.drain(..) {
-                match letter {
-                    Letter::Mail(mail) => {
-                        self.world.on_mail(mail, now, &mut self.effects);
-                        self.settle(now);
+            let mut letters = taken.letters.drain(..);
+            while let ahead @ [_, ..] = letters.as_slice() {
+                let ahead = ahead.iter().take(LOOK_AHEAD).filter_map(|letter| match letter {
+                    Letter::Mail(mail) => Some(mail),
+                    Letter::Moving(_) => None,
+                });
+                self.world.expect_mail(ahead);
+                for letter in letters.by_ref().take(LOOK_AHEAD) {
+                    match letter {
+                        Letter::Mail(mail) => {
+                            self.world.on_mail(mail, now, &mut self.effects);
+                            self.settle(now);
+                        }
+                        Letter::Moving(moving) => self.arrive(*moving, now),
                     }
-                    Letter::Moving(moving) => self.arrive(*moving, now),
                 }
             }
+            drop(letters);
             self.class = Class::Request;
             self.mailbox.give_back(taken);
         }
