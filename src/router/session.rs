@@ -162,11 +162,6 @@ impl<C: Copy> Session<C> {
         self.retain_directed(|d| d.as_str() != target.as_str());
     }
 
-    /// Forgets directed presence to an entity that became unavailable: that resource, and the bare JID (§4.6.1).
-    pub fn remove_directed_entity(&mut self, entity: JidRef<'_>) {
-        self.retain_directed(|d| d.as_str() != entity.as_str() && d.as_str() != entity.bare().as_str());
-    }
-
     /// Takes the whole list.
     pub fn take_directed(&mut self) -> Vec<Jid> {
         self.directed.take().map_or_else(Vec::new, |d| *d)

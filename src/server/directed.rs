@@ -73,7 +73,7 @@ impl ServerWorld {
     }
 
     /// The sender of `unavailable` became unavailable to `to`: that resource, or each of that account, need not tell it
-    /// of its own end (§4.6.1).
+    /// of its own end (§4.6.1). Directed presence to its bare JID stands: other resources of it may still be there.
     pub(super) fn forget_directed(&mut self, unavailable: &Stanza, to: JidRef<'_>) {
         let Some(account) = self.shard.find(to.bare().as_str()) else { return };
         let sessions = self.shard.sessions_of(account);
@@ -83,7 +83,7 @@ impl ServerWorld {
         if let Some(Ok(from)) = unavailable.from().map(JidRef::parse_attr) {
             self.shard.for_sessions_of(account, |session| {
                 if to.resource().is_none_or(|resource| resource == session.resource()) {
-                    session.remove_directed_entity(from.jid());
+                    session.remove_directed(from.jid());
                 }
             });
         }

@@ -110,7 +110,7 @@ impl Reference {
     fn forget_directed(&mut self, account: usize, resource: Option<&str>, who: &str) {
         let is_told = |s: &&mut Session| s.account == account && resource.is_none_or(|jid| s.jid == jid);
         for session in self.sessions.iter_mut().filter(is_told) {
-            session.directed.retain(|d| d != who && d != bare_of(who));
+            session.directed.retain(|d| d != who);
         }
     }
 

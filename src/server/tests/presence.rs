@@ -224,12 +224,27 @@ fn a_probe_that_finds_nobody_ends_no_directed_presence() {
         rig.send(romeo, &format!("<presence to='{target}'/>"));
         rig.clear();
         rig.send(romeo, &format!("<presence type='probe' to='{probed}' id='1'/>"));
-        let answer = format!("<presence from='{probed}' to='romeo@d' type='unavailable' id='1'/>");
+        let answer = format!("<presence from='{probed}' to='romeo@d' id='1' type='unavailable'/>");
         assert_eq!(rig.one(romeo), answer, "{probed}");
         rig.send(romeo, "<presence type='unavailable'/>");
-        assert_eq!(rig.one(juliet), format!("<presence from='romeo@d/r' type='unavailable' to='{target}'/>"));
+        assert_eq!(rig.one(juliet), format!("<presence from='romeo@d/r' to='{target}' type='unavailable'/>"));
         rig.send(romeo, "<presence/>");
     }
+}
+
+#[test]
+fn the_end_of_one_resource_is_no_end_of_its_account() {
+    let mut rig = Rig::with_friends();
+    rig.set_state("juliet@d", "romeo@d", Subscription::From);
+    rig.set_state("romeo@d", "juliet@d", Subscription::To);
+    let romeo = rig.login("romeo@d/r");
+    let gone = rig.login("juliet@d/gone");
+    let stays = rig.login("juliet@d/stays");
+    rig.send(romeo, "<presence to='juliet@d'/>");
+    rig.send(gone, "<presence type='unavailable'/>");
+    rig.clear();
+    rig.close(romeo);
+    assert_eq!(rig.one(stays), "<presence from='romeo@d/r' to='juliet@d' type='unavailable'/>");
 }
 
 #[test]
