@@ -96,7 +96,7 @@ mod tests {
             let mut sum = first.buckets();
             sum.join(&second.buckets());
             let later = sum.since(&first.buckets());
-            let mut whole = first.clone();
+            let mut whole = first;
             whole.merge(&second);
             for quantile in QUANTILES {
                 prop_assert_eq!(sum.quantile(quantile), whole.quantile(quantile).map(|value| value.ns));

@@ -150,7 +150,7 @@ impl Reference {
         self.sessions.iter().filter(is_for).map(|s| (s.client, copy.clone().with("to", to))).collect()
     }
 
-    fn probe(&mut self, session: &Session, stanza: &Outgoing, to: &str) -> Wants {
+    fn probe(&self, session: &Session, stanza: &Outgoing, to: &str) -> Wants {
         let prober = bare(session.account);
         let Place::Account { bare: address, resource } = Place::of(to) else { return Vec::new() };
         let Some(account) = self.account(&address) else { return Vec::new() };

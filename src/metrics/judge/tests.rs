@@ -170,15 +170,15 @@ fn a_limit_of_the_harness_is_invalid_where_it_is_judged() {
     let busy = PhaseHealth { busy_ratio: 0.86, ..sound.clone() };
     let stolen = PhaseHealth { stolen_ratio: 0.021, stolen_ns: 210_000_000, ..sound.clone() };
     let cases: [(PhaseHealth, &[&str]); 8] = [
-        (PhaseHealth { busy_ratio: 0.85, cpu_ratio: 0.99, wait_ratio: 0.5, ..sound.clone() }, &[]),
+        (PhaseHealth { busy_ratio: 0.85, cpu_ratio: 0.99, wait_ratio: 0.5, ..sound }, &[]),
         (busy.clone(), &["busy"]),
         (stolen.clone(), &["steal"]),
         (PhaseHealth { busy_ratio: 1.0, ..stolen.clone() }, &["busy", "steal"]),
         (PhaseHealth { stolen_ratio: 0.02, ..stolen.clone() }, &[]),
         // A tick or two of a short phase.
-        (PhaseHealth { stolen_ratio: 0.04, stolen_ns: 90_000_000, ..stolen.clone() }, &[]),
+        (PhaseHealth { stolen_ratio: 0.04, stolen_ns: 90_000_000, ..stolen }, &[]),
         (PhaseHealth { elapsed_ns: 999_999_999, ..busy.clone() }, &[]),
-        (PhaseHealth { phase: "warm-up".to_owned(), ..busy.clone() }, &[]),
+        (PhaseHealth { phase: "warm-up".to_owned(), ..busy }, &[]),
     ];
     for (health, limits) in cases {
         let phases = vec![phase("a", true, &[10; 100], 10), phase("warm-up", false, &[10; 100], 10)];
