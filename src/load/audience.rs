@@ -57,10 +57,26 @@ impl Audience {
         self.reached_at
     }
 
-    /// The member at `place` has it.
-    pub(super) fn arrive(&mut self, place: usize, now: Nanos) -> Arrival {
+    /// Whether the member at `place` is required and has not got it.
+    pub(super) fn is_awaited(&self, place: usize) -> bool {
+        let (required, arrived) = self.words.split_at(self.words.len() / 2);
+        (required[place / 64] & !arrived[place / 64]) >> (place % 64) & 1 == 1
+    }
+
+    /// The member at `place`, which is awaited, need not have it.
+    pub(super) fn excuse(&mut self, place: usize) {
+        debug_assert!(self.is_awaited(place), "who has it, or never had to, is not excused");
+        self.words[place / 64] &= !(1 << (place % 64));
+        self.left -= 1;
+    }
+
+    /// The member at `place` has it; `is_owed`: it has been there without a break since the change was sent.
+    pub(super) fn arrive(&mut self, place: usize, now: Nanos, is_owed: bool) -> Arrival {
         let half = self.words.len() / 2;
         let (word, bit) = (place / 64, 1 << (place % 64));
+        if !is_owed && self.is_awaited(place) {
+            self.excuse(place);
+        }
         if self.words[half + word] & bit != 0 {
             return Arrival::Again;
         }
@@ -93,16 +109,27 @@ mod tests {
         // 70 members, every second one required: both words are in use.
         let mut audience = Audience::new(70, |place| place % 2 == 0);
         assert_eq!(audience.left(), 35);
-        assert_eq!(audience.arrive(1, Nanos(7)), Arrival::Optional);
-        assert_eq!(audience.arrive(1, Nanos(7)), Arrival::Again);
+        assert_eq!(audience.arrive(1, Nanos(7), true), Arrival::Optional);
+        assert_eq!(audience.arrive(1, Nanos(7), true), Arrival::Again);
         for place in (0..70).step_by(2) {
             let expected = Arrival::Required { is_first: place == 0, is_last: place == 68 };
             assert_eq!(audience.missing().next(), Some(place));
-            assert_eq!(audience.arrive(place, Nanos(7)), expected);
+            assert_eq!(audience.arrive(place, Nanos(7), true), expected);
         }
         assert_eq!((audience.missing().count(), audience.left()), (0, 0));
         assert_eq!(audience.reached_at(), Nanos(7));
-        assert_eq!(audience.arrive(68, Nanos(7)), Arrival::Again);
+        assert_eq!(audience.arrive(68, Nanos(7), true), Arrival::Again);
+    }
+
+    #[test]
+    fn the_excused_are_not_awaited() {
+        let mut audience = Audience::new(70, |place| place >= 67);
+        audience.excuse(67);
+        assert!(!audience.is_awaited(67) && audience.is_awaited(68) && !audience.is_awaited(0));
+        assert_eq!(audience.arrive(68, Nanos(1), false), Arrival::Optional, "it was away");
+        assert_eq!((audience.left(), audience.any()), (1, false));
+        assert_eq!(audience.arrive(69, Nanos(2), true), Arrival::Required { is_first: true, is_last: true });
+        assert_eq!(audience.arrive(67, Nanos(3), true), Arrival::Optional);
     }
 
     #[test]

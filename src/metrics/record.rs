@@ -135,11 +135,12 @@ impl ActionRecord {
         }
     }
 
-    /// A required recipient was not reached when the drain was over; `is_first` when nobody was.
-    pub fn missed(&mut self, intended: Nanos, now: Nanos, is_first: bool) {
-        self.counts.missing += 1;
-        self.each.record_timed_out(now.since(intended));
-        if is_first {
+    /// So many required recipients were not reached when the drain was over; `any`: another one was.
+    pub fn missed(&mut self, intended: Nanos, now: Nanos, recipients: u32, any: bool) {
+        for _ in 0..recipients {
+            self.each.record_timed_out(now.since(intended));
+        }
+        if recipients > 0 && !any {
             self.first.record_timed_out(now.since(intended));
         }
     }

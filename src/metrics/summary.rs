@@ -96,17 +96,17 @@ pub struct Counts {
     pub lost: u64,
     /// Deliveries seen again.
     pub duplicated: u64,
-    /// Deliveries that overtook an earlier one of the same pair.
+    /// Deliveries behind a newer one of the same pair (RFC 4737 §3.3), late ones left out.
     pub reordered: u64,
-    /// Deliveries after their phase's drain.
+    /// First deliveries after their phase's drain; neither lost nor missing, and timed out all the same.
     pub late: u64,
     /// Deliveries to somebody who must not get them.
     pub unexpected: u64,
-    /// Presence: deliveries to required recipients that were due.
+    /// Presence: deliveries to required recipients that were due: delivered, late, missing, or of a change never sent.
     pub required: u64,
     /// Presence: required recipients that the change reached.
     pub delivered: u64,
-    /// Presence: required recipients that the change did not reach.
+    /// Presence: required recipients that the change did not reach, of changes that were sent.
     pub missing: u64,
     /// Deliveries that were neither required nor forbidden: presence, and messages that are `unsure`.
     pub optional: u64,

@@ -32,7 +32,10 @@ enum End {
     Open,
     Done,
     Failed,
-    TimedOut,
+    /// Its drain is over. `is_counted`: what has not arrived is counted as lost or missing.
+    TimedOut {
+        is_counted: bool,
+    },
     /// Sender or recipient was broken meanwhile: nobody can say what became of it.
     Unsure,
 }
@@ -189,14 +192,27 @@ impl Journal {
     }
 
     /// The kernel has taken the operation's last byte.
-    pub(super) fn sent(&mut self, seq: u64, now: Nanos) {
+    pub(super) fn sent(&mut self, seq: u64, now: Nanos, users: &Users) {
         let Some(index) = self.index(seq) else { return };
         let Some(operation) = self.operations.get_mut(index) else { return };
         operation.sent = now;
         let phase = &mut self.phases[usize::from(operation.phase)];
         // A hundredth of the phase: what the achieved ratio leaves open anyway.
         let in_time = now.since(phase.begin) <= phase.planned_ns + phase.planned_ns / 100;
-        phase.actions[usize::from(operation.action)].sent(operation.intended, now, in_time);
+        let record = &mut phase.actions[usize::from(operation.action)];
+        record.sent(operation.intended, now, in_time);
+        if operation.end == (End::TimedOut { is_counted: false }) {
+            // Sent behind its drain, it can be lost or missing all the same, until it comes late.
+            operation.end = End::TimedOut { is_counted: true };
+            match &mut operation.kind {
+                Kind::Chat { .. } => record.counts.lost += 1,
+                Kind::Ping | Kind::RosterGet => {}
+                Kind::Presence(audience) => {
+                    record.counts.required -= excuse_departed(audience, operation.user, now, users);
+                    record.counts.missing += u64::from(audience.left());
+                }
+            }
+        }
     }
 
     /// A stanza with an id of this run came in, here or on another reactor; its operation was begun here.
@@ -236,11 +252,11 @@ impl Journal {
                 let pair = (operation.action, operation.user, to);
                 record.counts.reordered += u64::from(is_overtaken(&mut self.newest, pair, id.seq));
             }
-            End::TimedOut => {
+            End::TimedOut { is_counted } => {
                 // Late, and not lost after all. In the histogram it stays what it was when the drain was over.
                 operation.end = End::Done;
                 record.counts.late += 1;
-                record.counts.lost = record.counts.lost.saturating_sub(1);
+                record.counts.lost -= u64::from(is_counted);
             }
             End::Done | End::Failed => record.counts.duplicated += 1,
         }
@@ -252,15 +268,18 @@ impl Journal {
         else {
             return Matched::Other("answer_unknown");
         };
+        match (&operation.kind, received.flawed) {
+            (Kind::Ping | Kind::RosterGet, _) | (Kind::Chat { .. }, true) => {}
+            // One recipient's error says nothing about the others.
+            (Kind::Presence(_), true) => return Matched::Other("presence_error"),
+            // Only requests are answered (RFC 6120 §8.2.3).
+            (Kind::Chat { .. } | Kind::Presence(_), false) => return Matched::Other("answer_unknown"),
+        }
         let record = record(phases, operation.action_key());
         record.received(received.lag_ns);
-        match (operation.end, &operation.kind) {
+        match operation.end {
             _ if operation.user != received.by => record.counts.unexpected += 1,
-            (End::Open, Kind::Presence(_)) if received.flawed => {
-                // One recipient's error says nothing about the others.
-                return Matched::Other("presence_error");
-            }
-            (End::Open, _) => {
+            End::Open => {
                 self.open -= 1;
                 if received.flawed {
                     operation.end = End::Failed;
@@ -270,12 +289,14 @@ impl Journal {
                     record.done(operation.times(), received.now);
                 }
             }
-            (End::TimedOut, _) => {
+            // A message that comes back is no delivery: neither late nor a second one.
+            _ if matches!(operation.kind, Kind::Chat { .. }) => return Matched::Other("bounce_late"),
+            End::TimedOut { .. } => {
                 operation.end = End::Done;
                 record.counts.late += 1;
             }
-            (End::Unsure, _) => return Matched::Other("answer_unsure"),
-            (End::Done | End::Failed, _) => record.counts.duplicated += 1,
+            End::Unsure => return Matched::Other("answer_unsure"),
+            End::Done | End::Failed => record.counts.duplicated += 1,
         }
         Matched::Yes
     }
@@ -286,7 +307,7 @@ impl Journal {
             return Matched::Other("presence_unknown");
         };
         let (user, action) = (operation.user, operation.action);
-        let (times, since) = (operation.times(), operation.since());
+        let times = operation.times();
         let record = record(phases, operation.action_key());
         let Kind::Presence(audience) = &mut operation.kind else { return Matched::Other("presence_unknown") };
         record.received(received.lag_ns);
@@ -296,29 +317,39 @@ impl Journal {
         };
         // Servers send the last presence again to who joins later, id included (RFC 6121 §4.3.2).
         let joined_later = !users.was_ready_at(received.by, times.sent.unwrap_or(times.intended));
-        if users.broken_since(received.by, since) {
-            // Whoever comes back gets the last presence of its contacts; it reaches nobody who was waiting for it.
-            return Matched::Other("presence_replayed");
-        }
-        match audience.arrive(place, received.now) {
+        let was_awaited = audience.is_awaited(place);
+        match audience.arrive(place, received.now, !joined_later) {
             Arrival::Again if joined_later || received.flawed => return Matched::Other("presence_replayed"),
             Arrival::Again => record.counts.duplicated += 1,
-            Arrival::Optional => record.counts.optional += 1,
-            Arrival::Required { .. } if operation.end == End::Unsure => record.counts.optional += 1,
-            Arrival::Required { .. } if operation.end == End::TimedOut => {
-                record.counts.late += 1;
-                record.counts.missing = record.counts.missing.saturating_sub(1);
-            }
-            Arrival::Required { is_first, is_last } => {
-                record.reached(times.intended, received.now, is_first);
-                let pair = (action, user, received.by);
-                record.counts.reordered += u64::from(is_overtaken(&mut self.newest, pair, id.seq));
-                if is_last {
-                    operation.end = End::Done;
-                    self.open -= 1;
-                    record.done(times, received.now);
+            Arrival::Optional => {
+                record.counts.optional += 1;
+                if was_awaited && operation.end == End::Open {
+                    // It was there when the change was begun, and left: nobody owes it the change any more.
+                    record.counts.required -= 1;
+                    if audience.left() == 0 && audience.any() {
+                        operation.end = End::Done;
+                        self.open -= 1;
+                        record.done(times, audience.reached_at());
+                    }
                 }
             }
+            Arrival::Required { is_first, is_last } => match operation.end {
+                End::TimedOut { is_counted } => {
+                    record.counts.late += 1;
+                    record.counts.missing -= u64::from(is_counted);
+                }
+                End::Unsure => record.counts.optional += 1,
+                End::Open | End::Done | End::Failed => {
+                    record.reached(times.intended, received.now, is_first);
+                    let pair = (action, user, received.by);
+                    record.counts.reordered += u64::from(is_overtaken(&mut self.newest, pair, id.seq));
+                    if is_last {
+                        operation.end = End::Done;
+                        self.open -= 1;
+                        record.done(times, received.now);
+                    }
+                }
+            },
         }
         Matched::Yes
     }
@@ -360,7 +391,7 @@ fn place_of(member: u32, sender: u32, users: &Users) -> Option<usize> {
     if member == sender { Some(contacts.len()) } else { contacts.binary_search(&member).ok() }
 }
 
-/// Whether a newer operation of the same pair came in before this one.
+/// Whether a newer operation of the same pair came in before this one (RFC 4737 §3.3).
 fn is_overtaken(
     newest: &mut HashMap<(u16, u32, u32), u64, FixedState>,
     pair: (u16, u32, u32),
@@ -386,7 +417,7 @@ fn is_unsure(operation: &Operation, users: &Users) -> bool {
 
 /// Writes an open operation down as timed out.
 fn give_up(operation: &mut Operation, record: &mut ActionRecord, now: Nanos, users: &Users) {
-    let times = operation.times();
+    let (user, times) = (operation.user, operation.times());
     if is_unsure(operation, users) {
         operation.end = End::Unsure;
         record.counts.unsure += 1;
@@ -395,33 +426,34 @@ fn give_up(operation: &mut Operation, record: &mut ActionRecord, now: Nanos, use
         }
         return;
     }
-    operation.end = End::TimedOut;
-    match &operation.kind {
-        Kind::Chat { .. } => record.counts.lost += u64::from(times.sent.is_some()),
+    // What the kernel never took cannot have been lost on the way.
+    let was_sent = times.sent.is_some();
+    match &mut operation.kind {
+        Kind::Chat { .. } => record.counts.lost += u64::from(was_sent),
         Kind::Ping | Kind::RosterGet => {}
         Kind::Presence(audience) => {
-            let contacts = &users.get(operation.user).contacts;
-            let mut nobody_yet = !audience.any();
-            let mut missing = 0;
-            for place in audience.missing() {
-                let member = contacts.get(place).copied().unwrap_or(operation.user);
-                // Who left before the deadline need not have it.
-                if users.was_ready_at(member, times.sent.unwrap_or(now)) {
-                    record.missed(times.intended, now, nobody_yet);
-                    nobody_yet = false;
-                    missing += 1;
-                } else {
-                    record.counts.required -= 1;
-                }
-            }
-            if missing == 0 && audience.any() {
+            record.counts.required -= excuse_departed(audience, user, times.sent.unwrap_or(now), users);
+            if audience.left() == 0 && audience.any() {
                 record.done(times, audience.reached_at());
                 operation.end = End::Done;
                 return;
             }
+            record.missed(times.intended, now, audience.left(), audience.any());
+            record.counts.missing += if was_sent { u64::from(audience.left()) } else { 0 };
         }
     }
+    operation.end = End::TimedOut { is_counted: was_sent };
     record.timed_out(times, now);
+}
+
+/// Who left before the deadline, or came back only behind `since`, need not have the change. How many these are.
+fn excuse_departed(audience: &mut Audience, sender: u32, since: Nanos, users: &Users) -> u64 {
+    let contacts = &users.get(sender).contacts;
+    let member = |place: usize| contacts.get(place).copied().unwrap_or(sender);
+    let departed: Vec<usize> =
+        audience.missing().filter(|place| !users.was_ready_at(member(*place), since)).collect();
+    departed.iter().for_each(|place| audience.excuse(*place));
+    departed.len() as u64
 }
 
 #[cfg(test)]

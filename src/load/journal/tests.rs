@@ -51,7 +51,7 @@ impl Rig {
     }
 
     fn sent(&mut self, seq: u64, ms: u64) {
-        self.journal.sent(seq, Nanos(ms * MS));
+        self.journal.sent(seq, Nanos(ms * MS), &self.users);
     }
 
     fn message(&mut self, seq: u64, by: u32, ms: u64) -> Matched {
@@ -116,7 +116,7 @@ fn duplicates_strangers_and_the_unknown() {
 }
 
 #[test]
-fn what_overtakes_is_reordered() {
+fn what_is_overtaken_is_reordered() {
     let mut rig = Rig::new();
     let first = rig.begin(CHAT, Kind::Chat { to: 1 });
     let second = rig.begin(CHAT, Kind::Chat { to: 1 });
@@ -159,6 +159,89 @@ fn answers_good_bad_and_stray() {
     let counts = rig.counts(PING);
     assert_eq!((counts.done, counts.failed, counts.duplicated), (1, 1, 1));
     assert_eq!(rig.record(PING).headline().count(), 1, "a refusal is no fast answer");
+}
+
+#[test]
+fn what_bounces_is_no_delivery() {
+    let mut rig = Rig::new();
+    let (bounced, delivered) = (rig.begin(CHAT, Kind::Chat { to: 1 }), rig.begin(CHAT, Kind::Chat { to: 1 }));
+    let late = rig.begin(CHAT, Kind::Chat { to: 2 });
+    let change = rig.begin_presence();
+    let seqs = [bounced, delivered, late, change];
+    seqs.iter().for_each(|seq| rig.sent(*seq, 1_011));
+    let error = Received { flawed: true, ..received(0, 1_012) };
+    let answer = |rig: &mut Rig, seq, received| rig.journal.answer(StanzaId { user: 0, seq }, received);
+    assert_eq!(answer(&mut rig, bounced, error), Matched::Yes);
+    assert_eq!(answer(&mut rig, bounced, error), Matched::Other("bounce_late"));
+    rig.message(delivered, 1, 1_012);
+    assert_eq!(answer(&mut rig, delivered, error), Matched::Other("bounce_late"));
+    // A result answers requests, and nothing else.
+    for seq in [late, change] {
+        assert_eq!(answer(&mut rig, seq, received(0, 1_013)), Matched::Other("answer_unknown"));
+    }
+    rig.give_up(9_000);
+    assert_eq!(answer(&mut rig, late, error), Matched::Other("bounce_late"));
+    assert_eq!(answer(&mut rig, change, error), Matched::Other("presence_error"));
+    let counts = rig.counts(CHAT);
+    assert_eq!((counts.failed, counts.done, counts.lost), (1, 1, 1));
+    assert_eq!((counts.late, counts.duplicated, counts.timed_out), (0, 0, 1));
+    let counts = rig.counts(PRESENCE);
+    assert_eq!((counts.late, counts.duplicated, counts.missing), (0, 0, 3));
+}
+
+/// A server that does not read: what the kernel never took is not lost, and it can be lost when it has.
+#[test]
+fn what_was_never_sent_is_not_lost_on_the_way() {
+    let mut rig = Rig::new();
+    let (sent, unsent) = (rig.begin(CHAT, Kind::Chat { to: 1 }), rig.begin(CHAT, Kind::Chat { to: 1 }));
+    let change = rig.begin_presence();
+    rig.sent(sent, 1_011);
+    rig.give_up(9_010);
+    assert_eq!((rig.counts(CHAT).lost, rig.counts(CHAT).timed_out), (1, 2));
+    let counts = rig.counts(PRESENCE);
+    assert_eq!((counts.required, counts.missing, counts.timed_out), (3, 0, 1));
+    let each = rig.record(PRESENCE).latency_for_test("fanout_each");
+    assert_eq!(
+        (each.count(), each.quantile(0.5).unwrap().at_least),
+        (3, true),
+        "the wait is shown all the same"
+    );
+    // The server reads again; one of the messages comes, and one copy of the change.
+    rig.sent(unsent, 9_020);
+    rig.sent(change, 9_020);
+    assert_eq!((rig.counts(CHAT).lost, rig.counts(PRESENCE).missing), (2, 3));
+    rig.message(unsent, 1, 9_030);
+    rig.presence(change, 1, 9_030);
+    assert_eq!((rig.counts(CHAT).lost, rig.counts(CHAT).late), (1, 1));
+    assert_eq!((rig.counts(PRESENCE).missing, rig.counts(PRESENCE).late), (2, 1));
+}
+
+/// Required is who was there from the sending to the deadline. Who comes back gets the last presence again, and that is
+/// no delivery of the change, however long it took.
+#[test]
+fn who_came_back_is_not_owed_the_change() {
+    let mut rig = Rig::new();
+    let (open, over) = (rig.begin_presence(), rig.begin_presence());
+    for seq in [open, over] {
+        rig.sent(seq, 1_010);
+        rig.presence(seq, 0, 1_012);
+    }
+    rig.presence(open, 1, 1_013);
+    rig.users.set_gone(2);
+    rig.users.set_connected(2, ConnId { slot: 2, generation: 1 });
+    rig.users.set_ready(2, Nanos(3_000 * MS));
+    rig.presence(open, 2, 3_001);
+    let counts = rig.counts(PRESENCE);
+    assert_eq!((counts.required, counts.delivered, counts.optional), (5, 3, 1));
+    assert_eq!((counts.done, rig.journal.open()), (1, 1), "nobody is waited for");
+    let latency = |rig: &Rig, name| max_ms(rig.record(PRESENCE).latency_for_test(name));
+    assert_eq!((latency(&rig, "fanout_complete"), latency(&rig, "fanout_each")), (3.0, 3.0));
+    rig.give_up(9_010);
+    // Away at the deadline is not missing, and what comes behind it is neither late nor makes up for others.
+    rig.presence(over, 2, 9_020);
+    let counts = rig.counts(PRESENCE);
+    assert_eq!((counts.required, counts.missing, counts.late, counts.optional), (4, 1, 0, 2));
+    assert_eq!(rig.presence(over, 2, 9_021), Matched::Other("presence_replayed"));
 }
 
 #[test]

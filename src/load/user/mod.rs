@@ -300,7 +300,8 @@ impl Handler for VirtualUser {
             && end <= position
         {
             self.unwritten.pop_front();
-            cx.world.journal.sent(seq, cx.now);
+            let world = &mut *cx.world;
+            world.journal.sent(seq, cx.now, &world.users);
         }
         if self.unwritten.is_empty() && self.unwritten.capacity() > 4 {
             self.unwritten = VecDeque::new();
