@@ -144,6 +144,8 @@ pub const OPERATIONS_REMEMBERED_MAX: usize = 1_048_576;
 pub const PAIRS_REMEMBERED_MAX: usize = 1_048_576;
 /// Operations and logins started in one go before sockets are served again.
 pub const STARTS_PER_DEADLINE_MAX: u32 = 1_024;
+/// How long a drain listens when nothing is under way any more: a second copy of the last stanza must be counted, too.
+pub const DRAIN_QUIET: Duration = Duration::from_millis(100);
 /// How far ahead a run on several reactors sets a step's beginning: long enough for a letter to a busy reactor.
 pub const STEP_LEAD: Duration = Duration::from_millis(20);
 /// How long a synthetic client waits for the server's close tag (RFC 6120 §4.4).

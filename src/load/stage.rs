@@ -130,8 +130,9 @@ impl LoadWorld {
                 let starts = actions.iter().filter_map(Running::next_at);
                 Some(starts.chain(self.reconnects.next()).min().map_or(*end, |next| next.min(*end)))
             }
-            Stage::Drain { .. } if self.is_drained() => Some(Nanos::ZERO),
-            Stage::Drain { until } => Some(self.reconnects.next().unwrap_or(Nanos::MAX).min(*until)),
+            Stage::Drain { until } => {
+                Some(self.reconnects.next().unwrap_or(Nanos::MAX).min(self.drained_at(*until)))
+            }
             Stage::Logout { until } => Some(*until),
             Stage::Over => None,
         }
@@ -150,7 +151,7 @@ impl LoadWorld {
                 self.reconnect_due(now, effects);
             }
             Stage::Drain { until } => {
-                if self.is_drained() || now >= *until {
+                if now >= self.drained_at(*until) {
                     self.journal.give_up(now, &self.users);
                     self.reconnects.close();
                     self.part_done(now, effects);
@@ -167,9 +168,10 @@ impl LoadWorld {
         }
     }
 
-    /// Nothing is waited for any more.
-    fn is_drained(&self) -> bool {
-        self.journal.open() == 0 && self.reconnects.away() == 0
+    /// When the drain ends: with what was waited for and a little quiet behind it, or else at `until`.
+    fn drained_at(&self, until: Nanos) -> Nanos {
+        let quiet = self.journal.quiet_at().filter(|_| self.reconnects.away() == 0);
+        quiet.map_or(until, |quiet| quiet.min(until))
     }
 
     fn everybody_is_ready(&self) -> bool {

@@ -10,7 +10,7 @@ use foldhash::fast::FixedState;
 use super::audience::{Arrival, Audience};
 use super::ids::StanzaId;
 use super::users::Users;
-use crate::limits::{OPERATIONS_REMEMBERED_MAX, PAIRS_REMEMBERED_MAX};
+use crate::limits::{DRAIN_QUIET, OPERATIONS_REMEMBERED_MAX, PAIRS_REMEMBERED_MAX};
 use crate::metrics::{ActionRecord, PhaseRecord, Times};
 use crate::time::Nanos;
 
@@ -115,6 +115,8 @@ pub(super) struct Journal {
     forgotten: u64,
     /// Operations that have not ended.
     open: usize,
+    /// When a stanza of an operation came in last.
+    last_arrival: Nanos,
     phases: Vec<PhaseRecord>,
     /// The newest operation that a pair of users has seen: (action, sender, receiver).
     newest: HashMap<(u16, u32, u32), u64, FixedState>,
@@ -144,8 +146,15 @@ impl Journal {
     }
 
     /// Operations that have not ended.
-    pub(super) const fn open(&self) -> usize {
+    #[cfg(test)]
+    const fn open(&self) -> usize {
         self.open
+    }
+
+    /// When a drain need not go on: nothing is under way, and a second copy of what came last would be here. `None` while
+    /// something is.
+    pub(super) fn quiet_at(&self) -> Option<Nanos> {
+        (self.open == 0).then(|| self.last_arrival + DRAIN_QUIET)
     }
 
     /// An operation of the running phase begins; its number.
@@ -217,6 +226,7 @@ impl Journal {
 
     /// A stanza with an id of this run came in, here or on another reactor; its operation was begun here.
     pub(super) fn arrived(&mut self, what: What, id: StanzaId, received: Received, users: &Users) -> Matched {
+        self.last_arrival = self.last_arrival.max(received.now);
         match what {
             What::Message => self.message(id, received, users),
             What::Answer => self.answer(id, received),

@@ -116,6 +116,18 @@ fn duplicates_strangers_and_the_unknown() {
 }
 
 #[test]
+fn a_drain_listens_for_a_second_copy_of_the_last() {
+    let mut rig = Rig::new();
+    assert_eq!(rig.journal.quiet_at(), Some(Nanos::ZERO + DRAIN_QUIET), "nothing was begun");
+    let seq = rig.begin(CHAT, Kind::Chat { to: 1 });
+    rig.sent(seq, 1_011);
+    assert_eq!(rig.journal.quiet_at(), None);
+    let id = StanzaId { user: 0, seq };
+    rig.journal.arrived(What::Message, id, received(1, 1_012), &rig.users);
+    assert_eq!(rig.journal.quiet_at(), Some(Nanos(1_012 * MS) + DRAIN_QUIET));
+}
+
+#[test]
 fn what_is_overtaken_is_reordered() {
     let mut rig = Rig::new();
     let first = rig.begin(CHAT, Kind::Chat { to: 1 });
