@@ -220,7 +220,7 @@ fn legend(lines: &[String]) -> Option<String> {
     let has = |mark: &str| lines.iter().any(|line| line.contains(mark));
     let meanings = [
         ("(", "(phase): not judged"),
-        ("≥", "≥: reaches into operations that timed out"),
+        ("≥", "≥: reaches into operations that timed out or took over 60 s"),
         ("*", "*: the harness's own delay is a notable part of it"),
     ];
     let used: Vec<&str> =
