@@ -26,6 +26,12 @@ pub(crate) fn differences(expected: &Expected, report: &Value) -> Vec<String> {
     if received.as_u64() != Some(expected.received) {
         found.push(format!("receive_lag: {received} samples, {} stanzas were written", expected.received));
     }
+    for (second, want) in expected.due_by_second.iter().enumerate() {
+        let told = &report["seconds"][second]["intended"];
+        if told.as_u64() != Some(*want) {
+            found.push(format!("second {second}: {told} due are reported, {want} is true"));
+        }
+    }
     found.extend(sums(report));
     found
 }
@@ -196,6 +202,7 @@ mod tests {
             ("/latencies/response/percentiles/1/at_least", json!(true), "response.p90: at_least is true"),
             ("/latencies/response/percentiles/3/ns", json!(5), "response.p99.9: 5 is reported from 100"),
             ("/latencies/response/percentiles/4/name", json!("top"), "response.max: null ns is reported"),
+            ("/seconds/0/intended", json!(61), "second 0: 61 due are reported, 60 is true"),
             ("/seconds/0/done", json!(51), "done: 99 in all seconds, 98 in all"),
             ("/seconds/1/intended", json!(0), "intended: 60 in all seconds, 100 in all"),
             ("/latencies/response/overflow", json!(1), "response: 0 in buckets and 1 above them, 100 in all"),

@@ -31,6 +31,8 @@ pub(crate) struct Expected {
     pub(crate) counts: BTreeMap<&'static str, u64>,
     /// Latencies by name, sorted.
     pub(crate) series: BTreeMap<&'static str, Vec<Sample>>,
+    /// Operations that were due in each second of the phase.
+    pub(crate) due_by_second: Vec<u64>,
     /// Presence that came again for a good reason: counted, but not here.
     pub(crate) replayed: u64,
     /// Stanzas that the harness read, whatever they were.
@@ -99,12 +101,28 @@ impl Clock<'_> {
             (Times::Scripted, Delay::Nanos(ns)) => {
                 self.held_up(self.held_up(self.starts.intended(delivery.op)) + ns)
             }
-            _ => delivery.at - self.starts.begin,
+            _ => self.read(delivery),
         }
     }
 
+    /// When the harness can have read it: what comes while it stands is read when it goes on.
+    fn read(&self, delivery: &Delivery) -> u64 {
+        let at = match self.log.paused {
+            Some((from, until)) if delivery.at > from && delivery.at < until => until,
+            _ => delivery.at,
+        };
+        at - self.starts.begin
+    }
+
     fn lateness(&self, delivery: &Delivery) -> u64 {
-        (delivery.at - self.starts.begin).abs_diff(self.written(delivery))
+        self.read(delivery).abs_diff(self.written(delivery))
+    }
+
+    /// The harness was awake at the latest when it sent something: until then it may not have read what lay there.
+    fn waking(&self) -> u64 {
+        let first =
+            |until: u64| self.log.ops.iter().map(|op| op.at).find(|at| *at >= until).map(|at| at - until);
+        self.log.paused.and_then(|(_, until)| first(until)).unwrap_or(0)
     }
 
     /// What falls into the stall happens at its end.
@@ -131,9 +149,14 @@ pub(crate) fn expected(action: Action, log: &Log, load: &Load, starts: &Starts, 
         Action::Chat | Action::Ping => single(action, &clock, load),
         Action::Presence => fan_out(&clock, load),
     };
+    for (op, _) in clock.operations(action) {
+        let second = usize::try_from(starts.intended(op) / 1_000_000_000).expect("a phase is short");
+        expected.due_by_second.resize(expected.due_by_second.len().max(second + 1), 0);
+        expected.due_by_second[second] += 1;
+    }
     expected.received = clock.deliveries(action).count() as u64;
-    expected.lateness_ns =
-        clock.deliveries(action).map(|delivery| clock.lateness(delivery)).max().unwrap_or(0);
+    let lateness = clock.deliveries(action).map(|delivery| clock.lateness(delivery)).max();
+    expected.lateness_ns = lateness.unwrap_or(0) + clock.waking();
     expected.series.values_mut().for_each(|samples| samples.sort_unstable());
     expected
 }

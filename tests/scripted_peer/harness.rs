@@ -3,6 +3,8 @@
 use std::fs::File;
 use std::os::fd::AsFd;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
@@ -61,7 +63,8 @@ impl Run {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         std::fs::write(folder.path().join("s.toml"), scenario(rates)).expect("the scenario can be written");
         let late_ns = (PHASE_S + DRAIN_S) * 1_000_000_000 + AFTER_S * 500_000_000;
-        let peer = Peer::start(script, USERS, late_ns);
+        let pid = Arc::new(AtomicI32::new(0));
+        let peer = Peer::start(script, USERS, late_ns, Arc::clone(&pid));
         let file = |name: &str| File::create(folder.path().join(name)).expect("a file can be made");
         let mut child = Command::new(env!("CARGO_BIN_EXE_xmpp-bench"))
             .args(["s.toml", "--quiet", "--out", "o", "--harness-reactors", &reactors.to_string()])
@@ -72,6 +75,7 @@ impl Run {
             .stderr(file("stderr"))
             .spawn()
             .expect("the program starts");
+        pid.store(Pid::from_child(&child).as_raw_pid(), Ordering::Release);
         let process =
             pidfd_open(Pid::from_child(&child), PidfdFlags::empty()).expect("it was not waited for");
         let mut fds = [PollFd::from_borrowed_fd(process.as_fd(), PollFlags::IN)];

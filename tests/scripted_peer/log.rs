@@ -56,6 +56,8 @@ pub(crate) struct Log {
     pub(crate) deliveries: Vec<Delivery>,
     /// When the peer stopped reading and writing, and when it went on.
     pub(crate) stalled: Option<(u64, u64)>,
+    /// When the harness was stopped, and when it was told to go on.
+    pub(crate) paused: Option<(u64, u64)>,
     /// Who was sent away, once it was told.
     pub(crate) departed: Option<u32>,
     /// What went wrong with the peer itself; nothing may.

@@ -112,6 +112,19 @@ fn a_stall_is_in_the_percentiles_of_what_was_due_in_it() {
     assert!(p99["ns"].as_u64().unwrap() > 3_500_000_000, "{p99}");
 }
 
+/// A harness that was stopped for a second sends late what was due meanwhile, and counts it from when it was due.
+#[test]
+fn a_late_harness_counts_from_the_intended_start() {
+    let pause = Some(Stall { action: Action::Ping, at: 420, ms: 1_000 });
+    let run = Run::of(Script { pause, ..Script::faultless(9) }, &ALL, 1);
+    for action in Action::ALL {
+        assert_true(&run, action, Times::Written);
+        let latencies = &run.report(action)["latencies"];
+        let max = |series: &str| latencies[series]["percentiles"][4]["ns"].as_u64().unwrap();
+        assert!(max("send_lag") > 900_000_000, "it was late: {}", latencies["send_lag"]);
+    }
+}
+
 /// Several reactors tell each other what came in, and nothing gets lost or is counted twice between them.
 #[test]
 fn several_reactors_count_as_one() {

@@ -7,9 +7,12 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::thread::JoinHandle;
 
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{Pid, Signal, kill_process};
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
 use super::client::Client;
@@ -38,8 +41,8 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    /// A peer for `users` users. What is to come late comes so many nanoseconds behind the first operation.
-    pub(crate) fn start(script: Script, users: u32, late_ns: u64) -> Self {
+    /// A peer for `users` users; `harness` will hold the harness's process id. What is to come late comes so many nanoseconds behind the first operation.
+    pub(crate) fn start(script: Script, users: u32, late_ns: u64, harness: Arc<AtomicI32>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
         listener.set_nonblocking(true).expect("a socket can be made non-blocking");
         let address = listener.local_addr().expect("it is bound");
@@ -55,6 +58,8 @@ impl Peer {
             waiting: BinaryHeap::new(),
             held: 0,
             stalled_until: 0,
+            harness,
+            harness_stands: false,
             log: Log::default(),
         };
         Self { address, stop, thread: std::thread::spawn(move || state.run()) }
@@ -91,6 +96,9 @@ pub(crate) struct Loop {
     waiting: BinaryHeap<Waiting>,
     held: u64,
     pub(crate) stalled_until: u64,
+    harness: Arc<AtomicI32>,
+    /// It was stopped, until the log's `paused` is over.
+    pub(crate) harness_stands: bool,
     pub(crate) log: Log,
 }
 
@@ -112,11 +120,20 @@ impl Loop {
             return fds[0].revents().is_empty();
         }
         self.deliver_due(now);
+        let resume = self.log.paused.filter(|_| self.harness_stands).map(|(_, until)| until);
+        if let Some(until) = resume.filter(|until| *until <= now) {
+            self.harness_stands = false;
+            let from = self.log.paused.map_or(until, |(from, _)| from);
+            self.log.paused = Some((from, now_ns()));
+            self.signal_harness(Signal::CONT);
+        }
         // What was read before a stall and not looked at.
         (0..self.clients.len()).for_each(|client| self.pump(client));
-        let wait = match self.waiting.peek() {
+        let resume = self.log.paused.filter(|_| self.harness_stands).map(|(_, until)| until);
+        let due = self.waiting.peek().map(|Reverse((due, ..))| *due).into_iter().chain(resume).min();
+        let wait = match due {
             _ if self.stalled_until > now => Some(timespec(0)),
-            Some(Reverse((due, ..))) => Some(timespec(due.saturating_sub(now_ns()))),
+            Some(due) => Some(timespec(due.saturating_sub(now_ns()))),
             None => None,
         };
         let mut fds =
@@ -163,6 +180,13 @@ impl Loop {
                     return self.log.faults.push(what);
                 }
             }
+        }
+    }
+
+    pub(crate) fn signal_harness(&mut self, signal: Signal) {
+        let sent = Pid::from_raw(self.harness.load(Ordering::Acquire)).map(|pid| kill_process(pid, signal));
+        if sent != Some(Ok(())) {
+            self.log.faults.push(format!("the harness could not be sent {signal:?}: {sent:?}"));
         }
     }
 

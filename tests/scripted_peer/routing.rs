@@ -1,5 +1,7 @@
 //! What the peer makes of stanzas: a small server's work, and the script's where an operation is concerned.
 
+use rustix::process::Signal;
+
 use super::client::{DOMAIN, Stanza, bare_jid, full_jid, user_of};
 use super::log::{Delay, Form, Op};
 use super::peer::{Held, Loop, now_ns};
@@ -91,10 +93,17 @@ impl Loop {
             self.plan(op, by);
         }
         if let Some(stall) = self.script.stall.filter(|_| self.log.stalled.is_none())
-            && self.log.ops.iter().filter(|op| op.action == stall.action).count() == stall.at
+            && stall.is_due(self.log.ops.iter().map(|op| op.action))
         {
             self.stalled_until = at + stall.ms * 1_000_000;
             self.log.stalled = Some((at, self.stalled_until));
+        }
+        if let Some(pause) = self.script.pause.filter(|_| self.log.paused.is_none())
+            && pause.is_due(self.log.ops.iter().map(|op| op.action))
+        {
+            self.signal_harness(Signal::STOP);
+            self.log.paused = Some((now_ns(), at + pause.ms * 1_000_000));
+            self.harness_stands = true;
         }
         if let Some((user, ops)) = self.script.departs
             && self.log.departed.is_none()

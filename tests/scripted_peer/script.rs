@@ -89,13 +89,20 @@ impl Fate {
 const DELAY_MIN_MS: u64 = 600;
 const DELAY_SPREAD_MS: u64 = 1_800;
 
-/// When the peer stops reading and writing.
+/// When something stands still.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Stall {
     /// When it has read so many operations of this action.
     pub(crate) action: Action,
     pub(crate) at: usize,
     pub(crate) ms: u64,
+}
+
+impl Stall {
+    /// Whether it begins with the newest of these actions.
+    pub(crate) fn is_due(&self, actions: impl Iterator<Item = Action>) -> bool {
+        actions.filter(|action| *action == self.action).count() == self.at
+    }
 }
 
 /// The script of one run.
@@ -105,6 +112,8 @@ pub(crate) struct Script {
     /// Deliveries of a thousand that something happens to.
     pub(crate) faults_per_mille: u64,
     pub(crate) stall: Option<Stall>,
+    /// When the peer stops the harness: its process stands still, and the peer goes on.
+    pub(crate) pause: Option<Stall>,
     /// Who is sent away, when so many operations were read.
     pub(crate) departs: Option<(u32, usize)>,
 }
@@ -112,7 +121,7 @@ pub(crate) struct Script {
 impl Script {
     /// Nothing but delays.
     pub(crate) const fn faultless(seed: u64) -> Self {
-        Self { seed, faults_per_mille: 0, stall: None, departs: None }
+        Self { seed, faults_per_mille: 0, stall: None, pause: None, departs: None }
     }
 
     /// Something happens to about one in 25.
