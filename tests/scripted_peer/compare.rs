@@ -147,6 +147,7 @@ mod tests {
             counts: counts.into(),
             series: [("response", samples)].into(),
             received: 110,
+            due_by_second: vec![60, 40],
             ..Expected::default()
         };
         let percentile = |name: &str, ms: Option<u64>, at_least: bool| json!({ "name": name, "ns": ms.map(|ms| ms * 1_000_000), "at_least": at_least });
