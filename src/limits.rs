@@ -158,3 +158,14 @@ pub const ERRANDS_AT_ONCE_MAX: u32 = 16;
 pub const ERROR_KINDS_MAX: usize = 64;
 /// Longest example of an error in a result, in characters.
 pub const ERROR_EXAMPLE_CHARS_MAX: usize = 500;
+/// How long a step of the preflight may take; a healthy server needs milliseconds, and a person waits for it.
+pub const PREFLIGHT_STEP_MAX: Duration = Duration::from_secs(10);
+/// Pings that the preflight sends in one go: with [`PREFLIGHT_PING_BYTES`] each, twice what Prosody and ejabberd let through
+/// at once before their shipped rate limits begin (20,000 bytes).
+pub const PREFLIGHT_BURST_PINGS: u32 = 150;
+/// Bytes of each of these pings, filled up with white space.
+pub const PREFLIGHT_PING_BYTES: usize = 256;
+/// How long the answers to these pings are waited for.
+pub const PREFLIGHT_BURST_MAX: Duration = Duration::from_secs(8);
+/// How long a run waits before its first phase for the one message and presence that show whether ids arrive.
+pub const ID_PROBE_MAX: Duration = Duration::from_secs(5);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use xmpp_bench::load::{LoadPlan, LoadWorld, Monitor, Scenario, contacts};
-use xmpp_bench::metrics::Summary;
+use xmpp_bench::metrics::{IdsArrive, Summary};
 use xmpp_bench::router::Subscription;
 use xmpp_bench::router::mailbox::MailboxLimits;
 use xmpp_bench::server::{AccountSpec, ConflictPolicy, ServerConfig, ServerWorld};
@@ -93,6 +93,7 @@ fn simulation(
         target: "127.0.0.1:5222".parse().expect("an address"),
         sources: Vec::new(),
         run: "sim".into(),
+        ids: Some(IdsArrive::PRESERVED),
         monitor: Arc::new(Monitor::default()),
     });
     Sim::with_homes(servers, clients, faults, NARROW, seed)

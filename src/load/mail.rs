@@ -7,6 +7,7 @@
 use super::ids::StanzaId;
 use super::journal::{Received, What};
 use crate::engine::Ended;
+use crate::metrics::IdsArrive;
 use crate::router::mailbox::Weigh;
 use crate::stanza::Jid;
 use crate::time::Nanos;
@@ -42,6 +43,8 @@ pub(super) struct Step {
     pub(super) at: Nanos,
     /// When the run began.
     pub(super) run_begin: Nanos,
+    /// What is known of the target's ids.
+    pub(super) ids: IdsArrive,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +66,8 @@ pub(super) enum Errand {
     Register,
     /// To log in once: the salted passwords are then known.
     Rehearse,
+    /// To find out whether ids arrive; the first user does.
+    ProbeIds,
 }
 
 impl Weigh for Mail {

@@ -4,13 +4,16 @@
 //! A [`Scenario`] says what is to be done, a [`LoadWorld`] does it on schedule through [`VirtualUser`]s, and
 //! what was measured leaves as a [`crate::metrics::Summary`].
 
+mod advice;
 mod audience;
 mod graph;
 mod ids;
 mod journal;
 mod mail;
+mod markers;
 mod monitor;
 mod outcome;
+pub mod preflight;
 mod random;
 mod reconnect;
 mod register;
@@ -27,6 +30,7 @@ mod user;
 mod users;
 mod world;
 
+pub use advice::advice;
 pub use graph::contacts;
 pub use mail::Mail;
 pub use monitor::{Monitor, Snapshot};

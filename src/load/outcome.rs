@@ -44,6 +44,7 @@ impl LoadWorld {
         let first = worlds.next().expect("a run has a share");
         let (mut login, mut phases, mut tally) = (first.login, first.journal.into_phases(), first.tally);
         let mut software = first.software;
+        let ids = first.ids;
         for world in worlds {
             login.merge(&world.login);
             // The first share conducts: a phase that it has not begun was begun by nobody. Another one may lack the last.
@@ -71,6 +72,7 @@ impl LoadWorld {
             errors,
             other,
             software,
+            ids,
             invalid,
             failure,
             interrupted,

@@ -8,8 +8,8 @@ use crate::stanza::NS_CLIENT;
 use crate::stream::NS_STREAM;
 use crate::xml::{Frame, Node, escape_attr_into, escape_text_into};
 
-const NS_REGISTER: &str = "jabber:iq:register";
-const NS_REGISTER_FEATURE: &str = "http://jabber.org/features/iq-register";
+pub(super) const NS_REGISTER: &str = "jabber:iq:register";
+pub(super) const NS_REGISTER_FEATURE: &str = "http://jabber.org/features/iq-register";
 
 /// How it ended.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -189,6 +189,7 @@ impl LoadWorld {
         let last = match errand {
             Errand::Register => self.users.count(),
             Errand::Rehearse => self.rehearsals(),
+            Errand::ProbeIds => 1,
         };
         self.stage = Stage::Prepare { errand, next: 0, last, active: 0 };
     }
@@ -209,6 +210,7 @@ impl LoadWorld {
             let handler = match errand {
                 Errand::Register => VirtualUser::registering(user),
                 Errand::Rehearse => VirtualUser::rehearsing(user, self.negotiation(user)),
+                Errand::ProbeIds => VirtualUser::probing(user, self.negotiation(user)),
             };
             self.connect(handler, effects);
         }

@@ -1,6 +1,7 @@
 //! What synthetic clients write, byte by byte. It decides nothing.
 
 use super::ids::{Run, StanzaId};
+use super::markers::write_marker;
 use super::scenario::Show;
 use crate::xml::escape_attr_into;
 
@@ -34,29 +35,38 @@ pub(super) fn leave(out: &mut Vec<u8>) {
     out.extend_from_slice(CLOSE);
 }
 
-/// A chat message of `body` bytes, which need no escaping.
-pub(super) fn chat(run: &Run, id: StanzaId, to: &str, body: &[u8], out: &mut Vec<u8>) {
+/// A chat message of `body` bytes, which need no escaping; `marked`: with a marker child.
+pub(super) fn chat(run: &Run, id: StanzaId, to: &str, body: &[u8], marked: bool, out: &mut Vec<u8>) {
     out.extend_from_slice(b"<message type='chat' to='");
     escape_attr_into(to, out);
     out.extend_from_slice(b"' id='");
     run.write(id, out);
     out.extend_from_slice(b"'><body>");
     out.extend_from_slice(body);
-    out.extend_from_slice(b"</body></message>");
+    out.extend_from_slice(b"</body>");
+    if marked {
+        write_marker(run, id, out);
+    }
+    out.extend_from_slice(b"</message>");
 }
 
-/// A presence change.
-pub(super) fn presence(run: &Run, id: StanzaId, show: Show, out: &mut Vec<u8>) {
+/// A presence change; `marked`: with a marker child.
+pub(super) fn presence(run: &Run, id: StanzaId, show: Show, marked: bool, out: &mut Vec<u8>) {
     out.extend_from_slice(b"<presence id='");
     run.write(id, out);
     let show: &[u8] = match show {
-        Show::Available => b"'/>",
-        Show::Away => b"'><show>away</show></presence>",
-        Show::Chat => b"'><show>chat</show></presence>",
-        Show::Dnd => b"'><show>dnd</show></presence>",
-        Show::Xa => b"'><show>xa</show></presence>",
+        Show::Available if !marked => return out.extend_from_slice(b"'/>"),
+        Show::Available => b"'>",
+        Show::Away => b"'><show>away</show>",
+        Show::Chat => b"'><show>chat</show>",
+        Show::Dnd => b"'><show>dnd</show>",
+        Show::Xa => b"'><show>xa</show>",
     };
     out.extend_from_slice(show);
+    if marked {
+        write_marker(run, id, out);
+    }
+    out.extend_from_slice(b"</presence>");
 }
 
 /// A ping to the server.

@@ -47,7 +47,13 @@ impl LoadWorld {
     /// Has every share begin a step.
     fn conduct(&mut self, what: StepKind, now: Nanos, effects: &mut Effects<VirtualUser>) {
         let lead = if self.share.count() == 1 { Duration::ZERO } else { STEP_LEAD };
-        let step = Step { number: self.together.step + 1, what, at: now + lead, run_begin: self.tally.begin };
+        let step = Step {
+            number: self.together.step + 1,
+            what,
+            at: now + lead,
+            run_begin: self.tally.begin,
+            ids: self.ids,
+        };
         for other in self.share.others() {
             effects.mail(other, Mail(Letter::Step(step)));
         }
@@ -55,7 +61,7 @@ impl LoadWorld {
     }
 
     fn begin_step(&mut self, step: Step, now: Nanos, effects: &mut Effects<VirtualUser>) {
-        self.tally.begin = step.run_begin;
+        (self.tally.begin, self.ids) = (step.run_begin, step.ids);
         (self.together.step, self.together.what, self.together.done) = (step.number, Some(step.what), 0);
         match step.what {
             StepKind::Errand(errand) => self.send_on(errand),
@@ -86,7 +92,12 @@ impl LoadWorld {
             Some(StepKind::Errand(Errand::Register)) => {
                 self.conduct(StepKind::Errand(Errand::Rehearse), now, effects);
             }
-            Some(StepKind::Errand(Errand::Rehearse)) => self.conduct(StepKind::Login, now, effects),
+            Some(StepKind::Errand(Errand::Rehearse)) if self.plan.ids.is_none() => {
+                self.conduct(StepKind::Errand(Errand::ProbeIds), now, effects);
+            }
+            Some(StepKind::Errand(Errand::Rehearse | Errand::ProbeIds)) => {
+                self.conduct(StepKind::Login, now, effects);
+            }
             Some(StepKind::Login) => self.everybody_logged_in(now, effects),
             Some(StepKind::Phase) => {
                 if let Some(phase) = self.journal.phase_mut() {

@@ -12,6 +12,7 @@ use rand_chacha::ChaCha12Rng;
 use super::ids::{Run, StanzaId};
 use super::journal::{Journal, Kind};
 use super::mail::Mail;
+use super::markers::are_marked;
 use super::reconnect::{Attempt, Reconnects};
 use super::register::Registered;
 use super::scenario::{ActionSpec, Create, Pace, PhaseKind};
@@ -23,8 +24,8 @@ use super::users::Users;
 use super::{Monitor, Scenario, VirtualUser, stanzas};
 use crate::engine::{Connect, Effects, Job, World};
 use crate::limits::{HOMES_MAX, SALTED_PASSWORDS_MAX};
-use crate::metrics::{Failure, Invalid, LoginRecord, LoginTimes};
-use crate::stanza::{JidRef, Stanza};
+use crate::metrics::{Failure, IdsArrive, Invalid, LoginRecord, LoginTimes};
+use crate::stanza::{self, JidRef, Stanza};
 use crate::stream::{
     ClientNegotiation, ClientSettings, ClientWork, ClientWorked, Mechanism, SaltedPasswordCache,
 };
@@ -41,6 +42,8 @@ pub struct LoadPlan {
     pub sources: Vec<IpAddr>,
     /// Run id: prefix of the stanza ids. Letters and digits count, the first 5 of them.
     pub run: String,
+    /// What becomes of ids on their way through the target; where that is not known, the run finds out.
+    pub ids: Option<IdsArrive>,
     /// Where progress is shown.
     pub monitor: Arc<Monitor>,
 }
@@ -74,6 +77,8 @@ pub struct LoadWorld {
     graph: Vec<Vec<u32>>,
     /// What the server says it is (XEP-0092), once it has.
     pub(super) software: Option<String>,
+    /// What becomes of ids; the same for all shares from each step's beginning on.
+    pub(super) ids: IdsArrive,
     /// Users whose roster was not the graph's.
     pub(super) roster_mismatches: u32,
     /// Body of messages: as long as the longest.
@@ -137,6 +142,7 @@ impl LoadWorld {
             scratch: Vec::new(),
             graph,
             software: None,
+            ids: plan.ids.unwrap_or_default(),
             roster_mismatches: 0,
             body: b"The quick brown fox jumps over the lazy dog. "
                 .iter()
@@ -310,9 +316,10 @@ impl LoadWorld {
             Kind::Chat { to } => {
                 let spec = self.spec_of(operation.phase, operation.action);
                 let body = &self.body[..spec.size_bytes as usize];
+                let marked = are_marked(self.ids, stanza::Kind::Message);
                 match self.users.bare_jid(*to) {
-                    Some(jid) => stanzas::chat(&self.run, id, jid, body, out),
-                    None => stanzas::chat(&self.run, id, &self.planned_jid(*to), body, out),
+                    Some(jid) => stanzas::chat(&self.run, id, jid, body, marked, out),
+                    None => stanzas::chat(&self.run, id, &self.planned_jid(*to), body, marked, out),
                 }
             }
             Kind::Ping => stanzas::ping(&self.run, id, &self.domain, out),
@@ -320,7 +327,8 @@ impl LoadWorld {
             Kind::Presence(_) => {
                 let show = &self.spec_of(operation.phase, operation.action).show;
                 let turn = usize::try_from(operation.k % show.len() as u64).expect("below a length");
-                stanzas::presence(&self.run, id, show[turn], out);
+                let marked = are_marked(self.ids, stanza::Kind::Presence);
+                stanzas::presence(&self.run, id, show[turn], marked, out);
             }
         }
     }

@@ -6,6 +6,7 @@
 
 mod buckets;
 pub mod health;
+mod ids;
 mod judge;
 mod progress;
 mod reconnect;
@@ -17,6 +18,7 @@ mod summary;
 mod verdict;
 
 pub use buckets::Buckets;
+pub use ids::{IdsArrive, Survival};
 pub use progress::{ActionProgress, Light};
 pub use reconnect::{ReconnectRecord, ReconnectSummary};
 pub use record::{ActionRecord, LoginRecord, LoginTimes, PhaseRecord, Times};

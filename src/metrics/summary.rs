@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Failure, HarnessHealth, Invalid, LoginRecord, PhaseHealth, PhaseRecord, ReconnectSummary, Slo, SloResult,
+    Failure, HarnessHealth, IdsArrive, Invalid, LoginRecord, PhaseHealth, PhaseRecord, ReconnectSummary, Slo, SloResult,
     SloState, Verdict, judge,
 };
 use crate::time::Nanos;
@@ -302,6 +302,9 @@ pub struct Summary {
     pub other: BTreeMap<String, u64>,
     /// Name and version of the server's software, if it told (XEP-0092).
     pub software: Option<String>,
+    /// What becomes of ids on their way through the target.
+    #[serde(default)]
+    pub ids: IdsArrive,
     /// SLOs in the scenario's order.
     pub slos: Vec<SloResult>,
     /// Why the measurement is invalid; empty when it is sound.
@@ -342,6 +345,8 @@ pub struct Records {
     pub other: BTreeMap<String, u64>,
     /// Name and version of the server's software, if it told.
     pub software: Option<String>,
+    /// What becomes of ids on their way through the target.
+    pub ids: IdsArrive,
     /// Limits of the harness that were met on the way.
     pub invalid: Vec<Invalid>,
     /// Why the run could not be carried out.
@@ -378,6 +383,7 @@ impl Records {
             errors: self.errors,
             other: self.other,
             software: self.software,
+            ids: self.ids,
             slos,
             invalid: self.invalid,
             failure: self.failure,

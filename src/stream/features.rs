@@ -38,11 +38,11 @@ pub(super) fn write_features_after_auth(settings: &ServerSettings, out: &mut Vec
 
 /// What a server offers a client, as far as it matters to a login.
 #[derive(Debug, Default)]
-pub(super) struct Features {
+pub struct Features {
     /// Names of SASL mechanisms, unknown ones too.
-    pub(super) mechanisms: Vec<String>,
+    pub mechanisms: Vec<String>,
     /// STARTTLS must come first (§5.3.1: `<required/>`, or it is all that is offered).
-    pub(super) tls_required: bool,
+    pub tls_required: bool,
     pub(super) bind: bool,
     /// The session of RFC 3921 §3 is offered and not marked optional.
     pub(super) session_required: bool,
@@ -50,7 +50,8 @@ pub(super) struct Features {
 
 impl Features {
     /// `None` when `node` is no `<stream:features/>`.
-    pub(super) fn parse(node: &Node<'_>) -> Option<Self> {
+    #[must_use]
+    pub fn parse(node: &Node<'_>) -> Option<Self> {
         if !node.is("features", NS_STREAM) {
             return None;
         }
@@ -76,7 +77,9 @@ impl Features {
         Some(features)
     }
 
-    pub(super) fn offers(&self, mechanism: Mechanism) -> bool {
+    /// Whether `mechanism` is among them.
+    #[must_use]
+    pub fn offers(&self, mechanism: Mechanism) -> bool {
         self.mechanisms.iter().any(|name| name == mechanism.as_str())
     }
 }

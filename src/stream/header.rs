@@ -125,7 +125,7 @@ pub(super) fn write_server_header(
 }
 
 /// Appends a client's header. Without `from`: the stream is not confidential yet (§4.7.1).
-pub(super) fn write_client_header(domain: &str, out: &mut Vec<u8>) {
+pub fn write_client_header(domain: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(b"<?xml version='1.0'?><stream:stream to='");
     escape_attr_into(domain, out);
     out.extend_from_slice(b"' version='1.0'");

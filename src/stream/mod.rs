@@ -17,6 +17,8 @@ mod server;
 pub use client::{ClientNegotiation, ClientSettings, ClientStep, ClientWork, ClientWorked, LoginError};
 pub use credentials::{Credentials, PasswordProof, SALT_BYTES, SaltedPasswordCache, ScramKeys};
 pub use error::{Blame, StreamCondition, StreamError};
+pub use features::Features;
+pub use header::write_client_header;
 pub use sasl::Mechanism;
 pub use server::{
     Account, BindAnswer, ServerNegotiation, ServerSettings, ServerStep, ServerWork, ServerWorked,

@@ -8,7 +8,7 @@ mod shares;
 use rig::Rig;
 use server::Habits;
 
-use crate::metrics::{ActionSummary, Failure, SloState, Summary, Verdict};
+use crate::metrics::{ActionSummary, Failure, IdsArrive, SloState, Summary, Survival, Verdict};
 use crate::time::Nanos;
 
 const SCENARIO: &str = r#"
@@ -110,6 +110,25 @@ fn doubled_messages_are_counted_and_harm_nothing_else() {
     let summary = run(Habits { doubles_message: Some(50), ..Habits::default() });
     let chat = action(&summary, "chat");
     assert_eq!((chat.counts.duplicated, chat.counts.done, chat.counts.lost), (8, 400, 0));
+}
+
+#[test]
+fn ids_that_do_not_arrive_are_replaced_by_markers() {
+    let rewriting = Habits { rewrites_ids: true, ..Habits::default() };
+    for reactors in [1, 3] {
+        let summary = Rig::with_reactors(reactors, SCENARIO, rewriting.clone()).run().0;
+        let marker = IdsArrive { message: Survival::Marker, presence: Survival::Marker };
+        assert_eq!((summary.ids, summary.verdict()), (marker, Verdict::Passed), "{:?}", summary.errors);
+        let (chat, presence) = (action(&summary, "chat").counts, action(&summary, "presence").counts);
+        assert_eq!((chat.done, chat.lost, chat.unexpected, chat.duplicated), (400, 0, 0, 0));
+        assert_eq!((presence.missing, presence.unexpected), (0, 0));
+        assert_eq!(presence.delivered, presence.intended * 5);
+        assert_eq!((summary.other["probed"], summary.login.ready), (1, 20));
+        assert_eq!(summary.closes.iter().map(|close| close.count).sum::<u64>(), 20, "the probe is no user");
+    }
+    // Lost ones are lost with markers, too. The probe's message is one of the 401.
+    let summary = run(Habits { rewrites_ids: true, drops_message: Some(100), ..Habits::default() });
+    assert_eq!(action(&summary, "chat").counts.lost, 4);
 }
 
 #[test]

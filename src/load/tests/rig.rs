@@ -11,7 +11,7 @@ use rand_core::SeedableRng as _;
 use super::server::{Habits, Server};
 use crate::engine::{ConnId, Hub, Intent, fleet};
 use crate::load::{LoadPlan, LoadWorld, Monitor, Scenario, VirtualUser, contacts};
-use crate::metrics::Summary;
+use crate::metrics::{IdsArrive, Summary};
 use crate::router::mailbox::MailboxLimits;
 use crate::time::Nanos;
 
@@ -62,6 +62,7 @@ impl Rig {
             target: "127.0.0.1:5222".parse().expect("an address"),
             sources: Vec::new(),
             run: "t".to_owned(),
+            ids: (!habits.rewrites_ids).then_some(IdsArrive::PRESERVED),
             monitor: Arc::clone(&monitor),
         };
         let worlds = LoadWorld::shares(&plan, reactors);

@@ -37,6 +37,8 @@ pub(super) struct Habits {
     pub(super) stores: bool,
     /// From this login on, each one is refused.
     pub(super) refuses_after: Option<u32>,
+    /// Messages and presence get ids of the server's.
+    pub(super) rewrites_ids: bool,
     /// Registration is offered, and answered with a result or this error.
     pub(super) registers: Option<Option<&'static str>>,
 }
@@ -201,8 +203,12 @@ impl Server {
         let Some(head) = Head::parse(element) else { return };
         let from = self.peers[&id].jid.as_ref().expect("bound").to_string();
         let text = element.as_str();
-        let stamped =
+        let mut stamped =
             format!("{} from='{from}'{}", &text[..head.name_end as usize], &text[head.name_end as usize..]);
+        if let (true, Some(id)) = (self.habits.rewrites_ids, head.id) {
+            // The first one is the stanza's own.
+            stamped = stamped.replacen(&format!(" id='{}'", &text[id.range()]), " id='its-own'", 1);
+        }
         match head.kind {
             Kind::Message => self.on_message(id, &text[head.to.expect("a recipient").range()], &stamped),
             Kind::Presence => self.on_presence(id, head.stanza_type, head.id.is_some(), &stamped),

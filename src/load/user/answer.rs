@@ -1,7 +1,6 @@
 //! How a good client answers what a server asks: pings, roster pushes, discovery, and anything else with an error.
 
 use super::super::stanzas::{DISCO_INFO, NS_DISCO_INFO, NS_PING, NS_ROSTER};
-use super::UserCx;
 use crate::stanza::{
     Condition, Head, Jid, NS_CLIENT, Stanza, StanzaType, write_error_reply, write_iq_result_empty,
     write_iq_result_open,
@@ -9,7 +8,12 @@ use crate::stanza::{
 use crate::xml::{Element, Node};
 
 /// Answers an IQ `get` or `set`; a word for the count of others. Every such IQ is answered (RFC 6120 §8.2.3).
-pub(super) fn answer(jid: Option<&Jid>, element: Element, head: Head, cx: &mut UserCx<'_>) -> &'static str {
+pub(in crate::load) fn answer(
+    jid: Option<&Jid>,
+    element: Element,
+    head: Head,
+    out: &mut Vec<u8>,
+) -> &'static str {
     let own = jid.map_or("", Jid::as_str);
     let word = {
         let node = Node::parse(&element, NS_CLIENT);
@@ -24,7 +28,7 @@ pub(super) fn answer(jid: Option<&Jid>, element: Element, head: Head, cx: &mut U
         }
     };
     let stanza = Stanza::new(element, head);
-    cx.write(|out| match word {
+    match word {
         "ping" | "roster_push" => write_iq_result_empty(&stanza, own, out),
         "disco_info" => {
             write_iq_result_open(&stanza, own, out);
@@ -33,7 +37,7 @@ pub(super) fn answer(jid: Option<&Jid>, element: Element, head: Head, cx: &mut U
         _ => {
             write_error_reply(&stanza, Condition::ServiceUnavailable, None, own, out);
         }
-    });
+    }
     word
 }
 

@@ -24,6 +24,7 @@ impl VirtualUser {
         let step = match &mut self.state {
             State::Negotiating(login) => login.negotiation.handle_worked(worked, &mut out),
             State::Rehearsing(negotiation) => negotiation.handle_worked(worked, &mut out),
+            State::Probing(probing) => probing.negotiation.handle_worked(worked, &mut out),
             State::Registering(_)
             | State::Rehearsed
             | State::Joining(_)
@@ -61,7 +62,7 @@ impl VirtualUser {
         }
     }
 
-    fn login_failed(&mut self, error: &LoginError, cx: &mut UserCx<'_>) {
+    pub(super) fn login_failed(&mut self, error: &LoginError, cx: &mut UserCx<'_>) {
         if self.attempt.is_some() {
             // It tries again; its end says that it failed, and this says why.
             cx.world.tally.error("reconnection refused", &error.to_string(), cx.now);
@@ -137,7 +138,7 @@ impl VirtualUser {
 }
 
 /// Name and version in an answer to [`stanzas::version`]; `None` when the server keeps them to itself.
-pub(super) fn software(answer: &Element) -> Option<String> {
+pub(in crate::load) fn software(answer: &Element) -> Option<String> {
     let node = Node::parse(answer, NS_CLIENT);
     let query = node.child("query", stanzas::NS_VERSION)?;
     let words = ["name", "version"].map(|name| query.child(name, stanzas::NS_VERSION).map(Node::text));
@@ -145,7 +146,7 @@ pub(super) fn software(answer: &Element) -> Option<String> {
     (!words.is_empty()).then(|| words.join(" "))
 }
 
-fn closed_early(error: Option<StreamError>) -> LoginError {
+pub(super) fn closed_early(error: Option<StreamError>) -> LoginError {
     match error {
         Some(error) => {
             LoginError::Stream { condition: error.condition.as_str().to_owned(), text: error.text }

@@ -3,8 +3,9 @@
 //! It chooses nothing and measures nothing; it tells its [`LoadWorld`] what came and when. Idle, it owns no buffer
 //! and no negotiation state.
 
-mod answer;
-mod login;
+pub(super) mod answer;
+pub(super) mod login;
+mod probe;
 mod receive;
 
 use std::collections::VecDeque;
@@ -22,6 +23,7 @@ use crate::stanza::{Jid, NS_CLIENT, Stanza};
 use crate::stream::{Blame, ClientNegotiation, ClientWorked, NS_STREAM, StreamCondition, StreamError};
 use crate::time::Nanos;
 use crate::xml::{Element, Frame, Node, XmlError};
+use probe::Probing;
 
 /// What the schedule asks of a user.
 #[derive(Debug)]
@@ -51,6 +53,8 @@ enum State {
     Registering(Registration),
     /// Logs in for the sake of its salted password, on a connection of its own.
     Rehearsing(Box<ClientNegotiation>),
+    /// Finds out whether ids arrive, on a connection of its own.
+    Probing(Box<Probing>),
     /// Has done so.
     Rehearsed,
     /// Awaits stream, authentication, resource.
@@ -164,7 +168,7 @@ impl VirtualUser {
         match self.state {
             State::Leaving | State::Rehearsed | State::Broken => return,
             State::Ready(_) | State::Joining(_) => cx.write(stanzas::leave),
-            State::Negotiating(_) | State::Registering(_) | State::Rehearsing(_) => {
+            State::Negotiating(_) | State::Registering(_) | State::Rehearsing(_) | State::Probing(_) => {
                 cx.write(|out| out.extend_from_slice(stanzas::CLOSE));
             }
         }
@@ -231,6 +235,10 @@ impl Handler for VirtualUser {
                 negotiation.handle_connected(&mut out);
                 cx.set_timer(Timer::Negotiation, cx.now + NEGOTIATION_MAX);
             }
+            State::Probing(probing) => {
+                probing.negotiation.handle_connected(&mut out);
+                cx.set_timer(Timer::Negotiation, cx.now + NEGOTIATION_MAX);
+            }
             State::Registering(registration) => {
                 registration.on_connected(&cx.world.domain, &mut out);
                 cx.set_timer(Timer::Negotiation, cx.now + NEGOTIATION_MAX);
@@ -246,6 +254,7 @@ impl Handler for VirtualUser {
         match &mut self.state {
             State::Negotiating(_) => self.negotiate(frame, cx),
             State::Rehearsing(_) => self.rehearse(frame, cx),
+            State::Probing(_) => self.probe(frame, cx),
             State::Registering(registration) => {
                 let mut out = std::mem::take(&mut cx.world.scratch);
                 let account = (cx.world.username(self.index), cx.world.password(self.index));
@@ -290,7 +299,9 @@ impl Handler for VirtualUser {
     }
 
     fn on_timer(&mut self, timer: Timer, cx: &mut UserCx<'_>) {
-        if matches!(timer, Timer::CloseTag | Timer::Negotiation) {
+        if timer == Timer::Idle {
+            self.end_probe(cx);
+        } else if matches!(timer, Timer::CloseTag | Timer::Negotiation) {
             cx.close(CloseReason { blame: Blame::Peer, ended: Ended::TimedOut });
         }
     }
@@ -335,7 +346,7 @@ impl Handler for VirtualUser {
                 let outcome = registration.into_outcome().unwrap_or(Registered::Failed(what));
                 return cx.world.registered(outcome, cx.now, cx.effects);
             }
-            State::Negotiating(_) | State::Joining(_) | State::Rehearsing(_) => {
+            State::Negotiating(_) | State::Joining(_) | State::Rehearsing(_) | State::Probing(_) => {
                 cx.world.tally.error("connection lost while logging in", &what, cx.now);
                 cx.world.login_failed(Failure::TargetUnreachable(what), cx.now, cx.effects);
             }

@@ -2,9 +2,10 @@
 
 use super::super::ids::StanzaId;
 use super::super::journal::{Matched, Received, What};
+use super::super::markers::{are_marked, marker_id};
 use super::super::stanzas::{NS_DELAY, VERSION_ID};
 use super::login::software;
-use super::{State, UserCx, VirtualUser, answer};
+use super::{State, UserCx, VirtualUser, answer, write_scratch};
 use crate::stanza::{Head, Jid, Kind, StanzaType};
 use crate::xml::{Element, Span, unescape};
 
@@ -19,7 +20,9 @@ impl VirtualUser {
                 self.on_answer(&element, &head, cx);
             }
             Kind::Iq => {
-                let word = answer::answer(self.jid(), element, head, cx);
+                let mut out = std::mem::take(&mut cx.world.scratch);
+                let word = answer::answer(self.jid(), element, head, &mut out);
+                write_scratch(out, cx);
                 cx.world.tally.other(word);
             }
         }
@@ -31,6 +34,7 @@ impl VirtualUser {
             State::Ready(jid) => Some(jid),
             State::Registering(_)
             | State::Rehearsing(_)
+            | State::Probing(_)
             | State::Rehearsed
             | State::Negotiating(_)
             | State::Leaving
@@ -127,7 +131,10 @@ fn text(element: &Element, span: Span) -> &str {
     &element.as_str()[span.range()]
 }
 
-/// The operation that a stanza's id names; `None` for another id, or one of log-in.
+/// The operation that a stanza's marker or id names; `None` for another id, or one of log-in.
 fn operation_id(element: &Element, head: &Head, cx: &UserCx<'_>) -> Option<StanzaId> {
-    cx.world.run.parse(text(element, head.id?)).filter(|id| id.seq > 0)
+    let run = &cx.world.run;
+    let marked = if are_marked(cx.world.ids, head.kind) { marker_id(run, element) } else { None };
+    let id = marked.or_else(|| run.parse(text(element, head.id?)));
+    id.filter(|id| id.seq > 0)
 }

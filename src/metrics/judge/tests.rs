@@ -1,5 +1,5 @@
 use super::*;
-use crate::metrics::{Failure, HarnessHealth, LoginTimes, PhaseHealth, Records, Times, Verdict};
+use crate::metrics::{Failure, HarnessHealth, IdsArrive, LoginTimes, PhaseHealth, Records, Times, Verdict};
 use crate::time::Nanos;
 
 const MS: u64 = 1_000_000;
@@ -48,6 +48,7 @@ fn records(phases: Vec<PhaseRecord>) -> Records {
         errors: Vec::new(),
         other: std::collections::BTreeMap::new(),
         software: None,
+        ids: IdsArrive::default(),
         invalid: Vec::new(),
         failure: None,
         interrupted: false,
