@@ -31,6 +31,12 @@ peer_ready() { [ -e "$dir/ready" ]; }
 
 peer_configure() {
     mkdir -p "$dir/spool"
+    local registration='registration_timeout: infinity' shaper='' shaped=''
+    if [ "$limits" = shipped ]; then
+        registration='registration_timeout: 600'
+        shaper=$'shaper:\n  normal: {rate: 3000, burst_size: 20000}\nshaper_rules:\n  c2s_shaper: normal'
+        shaped='shaper: c2s_shaper'
+    fi
     cat >"$dir/ejabberd.yml" <<EOF
 hosts: ["$domain"]
 loglevel: warning
@@ -40,8 +46,9 @@ auth_password_format: plain
 disable_sasl_mechanisms: ["DIGEST-MD5", "X-OAUTH2"]
 acme:
   auto: false
-registration_timeout: infinity
-# No listener and no rule names a shaper: nothing is slowed down.
+$registration
+# Unless limits are asked for no listener and no rule names a shaper: nothing is slowed down.
+$shaper
 listen:
   -
     ip: "127.0.0.1"
@@ -49,6 +56,7 @@ listen:
     module: ejabberd_c2s
     access: all
     backlog: 1024
+    $shaped
 modules:
   mod_blocking: {}
   mod_carboncopy: {}

@@ -22,6 +22,7 @@ options of start and run:
   --domain NAME    the domain served                                       (bench.local)
   --users N        make the accounts u000000 … with passwords p0 …         (0)
   --port PORT      a fixed port                                            (a free one)
+  --limits shipped rate limits and registration as the packages ship them  (none, open)
   --cpus LIST      pin to these cores, one scheduler for each, no spinning (all cores)
 exit codes: 0 done · 1 the server failed · 2 usage · 69 it is not installed
 EOF
@@ -42,7 +43,7 @@ peer_main() {
     esac
     dir=$2
     shift 2
-    domain=bench.local users=0 port='' cpus=''
+    domain=bench.local users=0 port='' cpus='' limits=none
     while [ $# -gt 0 ]; do
         [ $# -ge 2 ] || peer_usage
         case $1 in
@@ -50,6 +51,7 @@ peer_main() {
             --users) users=$2 ;;
             --port) port=$2 ;;
             --cpus) cpus=$2 ;;
+            --limits) limits=$2 ;;
             *) peer_usage ;;
         esac
         shift 2
@@ -58,6 +60,7 @@ peer_main() {
     case $domain in ''|*[!A-Za-z0-9.-]*) peer_fail "not a domain: $domain" 2 ;; esac
     case $users in ''|*[!0-9]*) peer_fail "not a number of users: $users" 2 ;; esac
     case $port in *[!0-9]*) peer_fail "not a port: $port" 2 ;; esac
+    case $limits in none|shipped) ;; *) peer_fail "not none or shipped: $limits" 2 ;; esac
     case $cpus in *[!0-9,-]*) peer_fail "not a list of cores: $cpus" 2 ;; esac
 
     case $command in

@@ -21,6 +21,10 @@ peer_version() {
 peer_ready() { :; }   # one thread: what listens has loaded its modules, and the accounts are files
 
 peer_configure() {
+    local registration=true module='' limited=''
+    if [ "$limits" = shipped ]; then
+        registration=false module='"limits"' limited='limits = { c2s = { rate = "10kb/s" } }'
+    fi
     cat >"$dir/prosody.cfg.lua" <<EOF
 -- The default collector stops the world; beating it would flatter.
 gc = { mode = "generational" }
@@ -36,14 +40,15 @@ c2s_require_encryption = false
 allow_unencrypted_plain_auth = true
 authentication = "internal_plain"
 storage = "internal"
-allow_registration = true
+allow_registration = $registration
 
--- No "limits", no "register_limits", no "tls".
+-- No "register_limits", no "tls"; "limits" only where it is asked for.
 modules_enabled = {
   "roster", "saslauth", "disco", "version", "time", "ping", "register", "private", "vcard_legacy",
-  "blocklist", "carbons", "smacks",
+  "blocklist", "carbons", "smacks", $module
 }
 modules_disabled = { "s2s", "tls" }
+$limited
 
 VirtualHost "$domain"
 Component "conference.$domain" "muc"

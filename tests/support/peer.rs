@@ -30,12 +30,18 @@ impl Peer {
     /// Starts `name` (`prosody`, `ejabberd`) with accounts `u000000` … and passwords `p0` …; `None`, after saying
     /// so, when it is not installed.
     pub(crate) fn start(name: &str, users: u32) -> Option<Self> {
+        Self::start_with(name, users, &[])
+    }
+
+    /// The same with further options of the script.
+    pub(crate) fn start_with(name: &str, users: u32, options: &[&str]) -> Option<Self> {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let mut script = Command::new("bash")
             .arg(super::path(&format!("scripts/peers/{name}.sh")))
             .arg("run")
             .arg(folder.path())
             .args(["--users", &users.to_string()])
+            .args(options)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
