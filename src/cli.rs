@@ -23,6 +23,8 @@ Examples:
                                                       the same load on another server
   xmpp-bench run smoke.toml --set users.count=50 --seed 7
   xmpp-bench check scenarios/*.toml                   find mistakes without running anything
+  xmpp-bench check smoke.toml --target xmpp://127.0.0.1
+                                                      can it run there? each obstacle with its fix
   xmpp-bench serve                                    the router alone, on 127.0.0.1:5222
   xmpp-bench report out/smoke-20240229-123456         print a result again
 
@@ -57,7 +59,7 @@ struct Cli {
 enum Command {
     /// Run a scenario (the word `run` may be left out)
     Run(RunArgs),
-    /// Validate scenarios without running them
+    /// Validate scenarios without running them; with a target, try it with one client
     Check(CheckArgs),
     /// Run the router by itself, until SIGINT or SIGTERM
     Serve(ServeArgs),
@@ -103,6 +105,9 @@ struct RunArgs {
     /// No progress on stderr
     #[arg(long, short)]
     quiet: bool,
+    /// Repeat a run that came out invalid (exit code 5), at most N times: retry:N
+    #[arg(long, value_name = "retry:N", value_parser = retries)]
+    on_invalid: Option<u32>,
     /// Threads that play the users [default: the harness's cores]
     #[arg(long, value_name = "N", value_parser = reactors)]
     harness_reactors: Option<usize>,
@@ -118,6 +123,15 @@ struct CheckArgs {
     scenarios: Vec<PathBuf>,
     #[command(flatten)]
     overrides: Overrides,
+    /// Try the target with one real client: name, accounts, ids, rate limits, …; `--target` does so, too
+    #[arg(long)]
+    preflight: bool,
+    /// Print the result as JSON instead of text
+    #[arg(long)]
+    json: bool,
+    /// Try a server with a public address: you say that it is yours
+    #[arg(long)]
+    yes_this_is_my_server: bool,
 }
 
 #[derive(Debug, Args)]
@@ -136,6 +150,13 @@ struct ServeArgs {
 fn reactors(text: &str) -> Result<usize, String> {
     let count = text.parse().ok().filter(|count| (1..=serve::REACTORS_MAX).contains(count));
     count.ok_or_else(|| format!("between 1 and {}", serve::REACTORS_MAX))
+}
+
+fn retries(text: &str) -> Result<u32, String> {
+    let count = text.strip_prefix("retry:").and_then(|count| count.parse().ok());
+    count
+        .filter(|count| (1..=run::RETRIES_MAX).contains(count))
+        .ok_or_else(|| format!("not retry:N with N between 1 and {}", run::RETRIES_MAX))
 }
 
 #[derive(Debug, Args)]
@@ -185,7 +206,7 @@ fn finish(terminal: Terminal, outcome: Result<Exit, Failure>) -> ExitCode {
 fn dispatch(command: Command, terminal: Terminal) -> Result<Exit, Failure> {
     match command {
         Command::Run(args) => run::run(&args.into(), terminal),
-        Command::Check(args) => check::check(&args.scenarios, &args.overrides.into(), terminal),
+        Command::Check(args) => check::check(&args.into(), terminal),
         Command::Serve(args) => {
             let ServeArgs { config, listen, reactors } = args;
             serve::serve(&serve::Options { config, listen, reactors }, terminal)
@@ -224,7 +245,20 @@ impl From<RunArgs> for run::Options {
             json: args.json,
             quiet: args.quiet,
             mine: args.yes_this_is_my_server,
+            retries_if_invalid: args.on_invalid.unwrap_or(0),
             harness_reactors: args.harness_reactors,
+        }
+    }
+}
+
+impl From<CheckArgs> for check::Options {
+    fn from(args: CheckArgs) -> Self {
+        Self {
+            scenarios: args.scenarios,
+            overrides: args.overrides.into(),
+            preflight: args.preflight,
+            json: args.json,
+            mine: args.yes_this_is_my_server,
         }
     }
 }
@@ -291,6 +325,8 @@ mod tests {
         Cli::command().debug_assert();
         assert_eq!(parse_set("users.count = 5"), Ok(("users.count".into(), "5".into())));
         assert_eq!(parse_set("a=b=c"), Ok(("a".into(), "b=c".into())));
+        assert_eq!((retries("retry:1"), retries("retry:10")), (Ok(1), Ok(10)));
+        assert!(["retry:0", "retry:11", "retry", "3", "retry:-1"].iter().all(|text| retries(text).is_err()));
         assert!(parse_set("=5").is_err() && parse_set("users.count").is_err());
     }
 }

@@ -10,7 +10,9 @@ mod cli {
     mod breaks;
     mod client;
     mod ends;
+    mod fakes;
     mod files;
+    mod preflight;
     mod processes;
     mod program;
     mod runs;

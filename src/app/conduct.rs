@@ -21,13 +21,14 @@ use super::report::numbers::count;
 use super::run::Options;
 use super::scenario::Loaded;
 use super::signals;
+use super::sources::{self, Sources};
 use super::target::Target;
 use super::terminal::Terminal;
 use super::vitals::Vitals;
 use super::watch::{Watch, Watched};
 use crate::limits::HOMES_MAX;
 use crate::load::{LoadPlan, LoadWorld, Monitor};
-use crate::metrics::{Failure as Reason, HarnessHealth, Invalid, Summary};
+use crate::metrics::{Failure as Reason, HarnessHealth, IdsArrive, Invalid, Summary};
 use crate::reactor::{Clock, Fleet, Gauge, ReactorReport, Stopper};
 
 /// How often progress is looked at.
@@ -42,6 +43,8 @@ pub struct Conducted {
     pub reports: Vec<ReactorReport>,
     /// Where the target was.
     pub address: SocketAddr,
+    /// Local addresses that were connected from; empty: the kernel's choice.
+    pub sources: Vec<IpAddr>,
     /// Who was pinned to what.
     pub halves: Halves,
     /// What the harness and the target cost.
@@ -81,6 +84,11 @@ pub fn conduct(loaded: &Loaded, options: &Options, terminal: Terminal) -> Result
     signals::install(move |signal| drop(signals.send(Event::Signal(signal))))
         .map_err(|error| Failure::internal(format!("cannot watch signals: {error}")))?;
     let (router, address, halves) = target_up(loaded, options, terminal, &sender, &inbox)?;
+    let Sources { addresses: sources, note } =
+        sources::choose(&loaded.scenario, address, &descriptors::local_ports())?;
+    if let Some(note) = note.filter(|_| !options.quiet) {
+        terminal.note(&note);
+    }
     if let Err(error) = cores::pin(&halves.harness) {
         terminal.warn(&format!("cannot pin the harness to its cores: {error}"));
     }
@@ -90,7 +98,7 @@ pub fn conduct(loaded: &Loaded, options: &Options, terminal: Terminal) -> Result
     let (scenario, slos) = (loaded.scenario.name.as_str(), loaded.scenario.slos.clone());
     // Before the load: what is used now is used without any client.
     let watch = Watch::new(scenario, slos, descriptors::raise().soft, server);
-    let load = start_load(loaded, address, reactors, &halves, &sender)?;
+    let load = start_load(loaded, (address, &sources), reactors, &halves, &sender)?;
     let progress = Progress::new(options.quiet, terminal);
     let waited = wait(&inbox, load, watch, progress)?;
     let stolen_ratio = MachineTime::now().stolen_share_since(machine);
@@ -112,7 +120,17 @@ pub fn conduct(loaded: &Loaded, options: &Options, terminal: Terminal) -> Result
     summary.set_harness_health(worst_health(&reports), std::mem::take(&mut watched.health));
     summary.invalid.extend(mail_limit(&reports));
     watched.divide(&summary);
-    Ok(Conducted { summary: *summary, reports, address, halves, watched, router, stolen_ratio, signal })
+    Ok(Conducted {
+        summary: *summary,
+        reports,
+        address,
+        sources,
+        halves,
+        watched,
+        router,
+        stolen_ratio,
+        signal,
+    })
 }
 
 /// The target's processes and their name: our child, or who listens there on this machine.
@@ -203,7 +221,7 @@ fn wait_ready(inbox: &Receiver<Event>, router: Router) -> Result<(Router, Socket
 
 fn start_load(
     loaded: &Loaded,
-    target: SocketAddr,
+    (target, sources): (SocketAddr, &[IpAddr]),
     reactors: usize,
     halves: &Halves,
     sender: &Sender<Event>,
@@ -213,8 +231,10 @@ fn start_load(
     let plan = LoadPlan {
         scenario: Arc::new(loaded.scenario.clone()),
         target,
-        sources: loaded.scenario.target.source_ips.clone(),
+        sources: sources.to_vec(),
         run: run_id(),
+        // Tests show that our own router leaves them alone.
+        ids: (loaded.target == Target::Embedded).then_some(IdsArrive::PRESERVED),
         monitor: Arc::clone(&monitor),
     };
     // More reactors than cores, or fewer: the kernel knows better which of them to put where.

@@ -50,27 +50,6 @@ pub fn preflight(connections: u64, limit: OpenFiles) -> Result<(), Failure> {
     .help(format!("raise the hard limit (`ulimit -Hn`, limits.conf, LimitNOFILE=), or run with `--set users.count={fits}`")))
 }
 
-/// Checks that `connections` to one address and port find enough local ports on `sources` local addresses.
-///
-/// # Errors
-/// Exit code 2, with the setting to change.
-pub fn preflight_ports(connections: u64, sources: u64, range: &RangeInclusive<u16>) -> Result<(), Failure> {
-    let ports = u64::from(range.end().saturating_sub(*range.start())) + 1;
-    if connections <= ports.saturating_mul(sources) {
-        return Ok(());
-    }
-    let missing = connections.div_ceil(ports);
-    Err(Failure::usage(format!(
-        "{connections} connections to one server need as many local ports; {sources} address(es) have {} ({}-{})",
-        ports.saturating_mul(sources),
-        range.start(),
-        range.end()
-    ))
-    .help(format!(
-        "widen `sysctl net.ipv4.ip_local_port_range`, or give {missing} source addresses (`target.source_ips`)"
-    )))
-}
-
 /// The kernel's range of local ports; Linux's default where it cannot be read.
 #[must_use]
 pub fn local_ports() -> RangeInclusive<u16> {
@@ -94,12 +73,6 @@ mod tests {
         let failure = preflight(961, limit).unwrap_err();
         assert!(failure.errors[0].what.contains("961 connections need 1025 open files"));
         assert!(failure.errors[0].help.as_deref().unwrap().contains("users.count=960"));
-
-        let range = 32_768..=60_999;
-        assert!(preflight_ports(28_232, 1, &range).is_ok());
-        let failure = preflight_ports(28_233, 1, &range).unwrap_err();
-        assert!(failure.errors[0].help.as_deref().unwrap().contains("give 2 source addresses"));
-        assert!(preflight_ports(28_233, 2, &range).is_ok());
     }
 
     #[test]

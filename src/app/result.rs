@@ -4,6 +4,7 @@
 //! machine and target does not parse, and one whose text was edited does not pass its own hash.
 
 use std::fs;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -13,7 +14,7 @@ use super::child::End;
 use super::environment::{Environment, Program};
 use super::exit::{Exit, Failure};
 use super::target::Target;
-use crate::metrics::{HarnessHealth, Summary, Verdict};
+use crate::metrics::{HarnessHealth, IdsArrive, Summary, Verdict};
 
 /// Version of the file's shape. Fields may be added under one number; nothing changes its meaning.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -31,6 +32,9 @@ pub struct ResultFile {
     pub exit_code: u8,
     /// When the run began, RFC 3339, UTC.
     pub started_at: String,
+    /// Which attempt it is, if runs that come out invalid are repeated (`--on-invalid`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<Attempt>,
     /// Command line that repeats the run.
     pub command: String,
     /// This program.
@@ -45,6 +49,27 @@ pub struct ResultFile {
     pub harness: HarnessRecord,
     /// The numbers.
     pub summary: Summary,
+}
+
+/// One of several attempts at a run; those before it were invalid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// From 1.
+    pub number: u32,
+    /// How many there may be.
+    pub attempts: u32,
+}
+
+impl Attempt {
+    /// Folder of this attempt's result: `out`, then `out-2`, `out-3`, …
+    #[must_use]
+    pub fn folder(self, out: &Path) -> PathBuf {
+        let mut name = out.as_os_str().to_owned();
+        if self.number > 1 {
+            name.push(format!("-{}", self.number));
+        }
+        name.into()
+    }
 }
 
 /// The scenario as it was run.
@@ -75,6 +100,9 @@ pub struct TargetRecord {
     pub domain: String,
     /// Name and version of its software; null when it did not tell (XEP-0092).
     pub software: Option<String>,
+    /// What becomes of ids on their way through it; absent from results of versions that did not look.
+    #[serde(default)]
+    pub ids: IdsArrive,
     /// Cores it was pinned to; empty when nothing was pinned or it ran elsewhere.
     pub cores: Vec<usize>,
     /// Name of the process that was watched; null when none was: it runs elsewhere, or may not be looked at.
@@ -140,6 +168,9 @@ pub struct HarnessRecord {
     pub cores: Vec<usize>,
     /// Share of the machine's CPU time that its host gave to others during the run, 0 to 1.
     pub stolen_ratio: f64,
+    /// Local addresses that it connected from, in turn; empty: the kernel's choice.
+    #[serde(default)]
+    pub sources: Vec<IpAddr>,
     /// Most memory it ever held, in bytes.
     pub rss_peak_bytes: u64,
     /// What it cost, per measured phase (drain included).
@@ -243,6 +274,7 @@ pub(super) mod tests {
             verdict: Verdict::Passed,
             exit_code: 0,
             started_at: "2024-02-29T12:34:56Z".into(),
+            attempt: None,
             command: "xmpp-bench sample.toml --seed 7".into(),
             program: Program::this(),
             scenario: ScenarioRecord {
@@ -258,6 +290,7 @@ pub(super) mod tests {
                 address: "127.0.0.1:40000".into(),
                 domain: "bench.local".into(),
                 software: Some("xmpp-bench 0.1.0".into()),
+                ids: IdsArrive::PRESERVED,
                 cores: vec![0],
                 process: Some("router".into()),
                 rss_peak_bytes: Some(12 << 20),

@@ -9,15 +9,19 @@ use super::conduct::{self, Conducted};
 use super::environment::{Environment, Program};
 use super::exit::{Exit, Failure};
 use super::report::{self, Format};
-use super::result::{HarnessRecord, ResultFile, SCHEMA_VERSION, ScenarioRecord, TargetRecord};
+use super::result::{Attempt, HarnessRecord, ResultFile, SCHEMA_VERSION, ScenarioRecord, TargetRecord};
 use super::scenario::{self, Loaded, Overrides, quote};
 use super::target::Target;
 use super::terminal::Terminal;
 use super::watch::Watched;
-use super::{clock, descriptors, process};
+use super::{clock, cores, descriptors, process};
+use crate::load::advice;
 use crate::load::scenario::Create;
 use crate::metrics::Verdict;
 use crate::reactor::ReactorReport;
+
+/// How often a run may be repeated: one that is invalid eleven times will not be valid the twelfth time.
+pub const RETRIES_MAX: u32 = 10;
 
 /// What the command line asks for.
 #[derive(Debug, Clone)]
@@ -34,11 +38,14 @@ pub struct Options {
     pub quiet: bool,
     /// A public address is the operator's own.
     pub mine: bool,
+    /// How often a run that came out invalid is repeated at most.
+    pub retries_if_invalid: u32,
     /// Threads of the harness; as many as it has cores without.
     pub harness_reactors: Option<usize>,
 }
 
-/// Runs a scenario, writes `result.json` and prints the summary.
+/// Runs a scenario, writes `result.json` and prints the summary; repeats a run that came out invalid as often as the
+/// options allow, and prints the last one.
 ///
 /// # Errors
 /// No result: the scenario is wrong (2), the target cannot be reached (6), the machine failed us (1).
@@ -47,32 +54,66 @@ pub fn run(options: &Options, terminal: Terminal) -> Result<Exit, Failure> {
     let open_files = descriptors::raise();
     preflight(&loaded, open_files)?;
     options.out.as_deref().map_or(Ok(()), can_be_folder)?;
+    let cores = cores::allowed();
+    let attempts = options.retries_if_invalid + 1;
+    for number in 1..attempts {
+        let attempt = Attempt { number, attempts };
+        if let Some(exit) = run_once(options, &loaded, attempt, terminal)? {
+            return Ok(exit);
+        }
+        // The halves of the next one are of all cores again.
+        if let Err(error) = cores::pin(&cores) {
+            terminal.warn(&format!("cannot give the harness its cores back: {error}"));
+        }
+    }
+    let last = Attempt { number: attempts, attempts };
+    Ok(run_once(options, &loaded, last, terminal)?.expect("nothing follows the last attempt"))
+}
+
+/// Runs it once. `None`: it came out invalid, and another attempt follows.
+fn run_once(
+    options: &Options,
+    loaded: &Loaded,
+    attempt: Attempt,
+    terminal: Terminal,
+) -> Result<Option<Exit>, Failure> {
     let started = clock::Utc::now();
-    let conducted = conduct::conduct(&loaded, options, terminal)?;
+    let conducted = conduct::conduct(loaded, options, terminal)?;
     let exit = exit_of(&conducted);
-    let result = assemble(options, &loaded, &conducted, Environment::read(open_files), started, exit);
-    let folder = options.out.clone().unwrap_or_else(|| default_folder(&loaded.scenario.name, started));
+    let mut result = assemble(options, loaded, &conducted, started, exit);
+    result.attempt = (attempt.attempts > 1).then_some(attempt);
+    let folder = match &options.out {
+        Some(out) => attempt.folder(out),
+        None => default_folder(&loaded.scenario.name, started),
+    };
     // A full disk costs the file, not the numbers: they are printed all the same.
     let written = result.write(&folder);
+    if exit == Exit::Invalid && attempt.number < attempt.attempts {
+        written?;
+        let Attempt { number, attempts } = attempt;
+        let why = result.summary.invalid.first().map_or("an SLO could not be judged", |limit| &limit.what);
+        let place = folder.display();
+        terminal
+            .warn(&format!("attempt {number} of {attempts} is invalid ({why}), and repeated; see {place}"));
+        return Ok(None);
+    }
     report::print(&result, &folder, if options.json { Format::Json } else { Format::Text }, terminal)?;
     written?;
     if let Some(failure) = complaint(&result, exit) {
         terminal.fail(&failure);
     }
-    Ok(exit)
+    Ok(Some(exit))
 }
 
 /// What can be known to fail before anything was started.
 fn preflight(loaded: &Loaded, open_files: descriptors::OpenFiles) -> Result<(), Failure> {
-    let users = &loaded.scenario.users;
-    let sources = &loaded.scenario.target.source_ips;
-    descriptors::preflight(u64::from(users.count), open_files)?;
-    descriptors::preflight_ports(
-        u64::from(users.count),
-        sources.len().max(1) as u64,
-        &descriptors::local_ports(),
-    )?;
-    if loaded.target == Target::Embedded && users.create != Create::Provision {
+    descriptors::preflight(u64::from(loaded.scenario.users.count), open_files)?;
+    provisioned_only_here(loaded)
+}
+
+/// The embedded router makes no accounts for clients.
+pub(super) fn provisioned_only_here(loaded: &Loaded) -> Result<(), Failure> {
+    if loaded.target == Target::Embedded && loaded.scenario.users.create != Create::Provision {
         return Err(Failure::usage(
             "the embedded router has the accounts that it is provisioned with, and no others",
         )
@@ -105,7 +146,6 @@ fn assemble(
     options: &Options,
     loaded: &Loaded,
     conducted: &Conducted,
-    environment: Environment,
     started: clock::Utc,
     exit: Exit,
 ) -> ResultFile {
@@ -118,6 +158,7 @@ fn assemble(
         verdict: conducted.summary.verdict(),
         exit_code: exit.code(),
         started_at: started.rfc3339(),
+        attempt: None,
         command: command(options),
         scenario: ScenarioRecord {
             file: options.scenario.display().to_string(),
@@ -138,6 +179,7 @@ fn assemble(
                 }
                 Target::Server(_) => conducted.summary.software.clone(),
             },
+            ids: conducted.summary.ids,
             cores: conducted.halves.router.clone(),
             process: server.as_ref().map(|(name, _)| name.clone()),
             rss_peak_bytes: server.as_ref().map(|(_, cost)| cost.rss_peak_bytes),
@@ -146,10 +188,11 @@ fn assemble(
             router: conducted.router.clone(),
         },
         program,
-        environment,
+        environment: Environment::read(descriptors::raise()),
         harness: HarnessRecord {
             cores: conducted.halves.harness.clone(),
             stolen_ratio: conducted.stolen_ratio,
+            sources: conducted.sources.clone(),
             rss_peak_bytes: process::Usage::of(std::process::id()).map_or(0, |usage| usage.rss_peak_bytes),
             cost: harness.phases.clone(),
             login_memory: harness.memory,
@@ -194,16 +237,19 @@ fn default_folder(name: &str, started: clock::Utc) -> PathBuf {
 /// The line for stderr when the target was at fault.
 fn complaint(result: &ResultFile, exit: Exit) -> Option<Failure> {
     use crate::metrics::Failure as Reason;
-    let failure = match result.summary.failure.as_ref()? {
+    let (what, otherwise) = match result.summary.failure.as_ref()? {
         _ if exit != Exit::Unreachable => return None,
-        Reason::LoginRefused(what) => Failure::unreachable(format!("target {}: {what}", result.target.url))
-            .help("do the accounts of [users] exist there, with these passwords and for this domain?"),
+        Reason::LoginRefused(what) => {
+            (what, "do the accounts of [users] exist there, with these passwords and for this domain?")
+        }
         Reason::TargetUnreachable(what) => {
-            Failure::unreachable(format!("target {}: {what}", result.target.url))
-                .help("a partial result was written; it says how far the run came")
+            (what, "a partial result was written; it says how far the run came")
         }
     };
-    Some(failure)
+    let failure = Failure::unreachable(format!("target {}: {what}", result.target.url));
+    // What went wrong with a router of our own is not its configuration.
+    let known = if result.is_embedded() { None } else { advice(what) };
+    Some(failure.help(known.unwrap_or(otherwise)))
 }
 
 #[cfg(test)]
@@ -218,6 +264,7 @@ mod tests {
             json: false,
             quiet: false,
             mine: true,
+            retries_if_invalid: 0,
             harness_reactors: Some(2),
         }
     }

@@ -161,7 +161,7 @@ impl Server {
             }
         }
         Err(Failure::unreachable(format!("target {self} is unreachable: {last}"))
-            .help("is the server running, and does it listen there?"))
+            .help("is the server running, and does it listen there? The port is 5222 unless `--target` names another"))
     }
 }
 

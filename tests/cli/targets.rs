@@ -32,7 +32,7 @@ fn a_port_where_nobody_listens_is_6() {
     let error = format!(
         "error: target xmpp://{address} is unreachable: {address}: Connection refused (os error 111)"
     );
-    let help = "help: is the server running, and does it listen there?";
+    let help = "help: is the server running, and does it listen there? The port is 5222 unless `--target` names another";
     assert_eq!(ended.complaint(), (error.as_str(), help));
     assert_eq!(ended.stdout, "");
     assert!(!folder.path("o").exists(), "there is no result");
@@ -76,10 +76,7 @@ fn a_wrong_password_is_6() {
         error.starts_with(&format!("error: target {target}: user u")) && error.ends_with(refused),
         "{error}"
     );
-    assert_eq!(
-        help,
-        "help: do the accounts of [users] exist there, with these passwords and for this domain?"
-    );
+    assert!(help.contains("the account does not exist there, or has another password"), "{help}");
     let result = folder.result("o");
     assert_eq!((&result["verdict"], &result["exit_code"]), (&"login-refused".into(), &6.into()));
 }

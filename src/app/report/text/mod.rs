@@ -7,9 +7,11 @@ mod cost;
 use std::path::Path;
 
 use super::numbers::{columns, count, duration, rate};
-use crate::app::result::ResultFile;
+use crate::app::result::{Attempt, ResultFile};
 use crate::app::terminal::{Colour, Terminal};
-use crate::metrics::{ActionSummary, Distribution, ErrorCount, Failure, SloResult, SloState, Verdict};
+use crate::metrics::{
+    ActionSummary, Distribution, ErrorCount, Failure, IdsArrive, SloResult, SloState, Survival, Verdict,
+};
 
 const LINES_MAX: usize = 40;
 /// Lines of actions, SLOs, costs, errors and limits that there is room for in any case: four measured phases with three
@@ -37,7 +39,10 @@ pub(super) fn render(result: &ResultFile, folder: &Path, terminal: Terminal) -> 
         cost::memory(result),
     ];
     let once: Vec<_> = once.into_iter().flatten().collect();
-    let last = [fact("files", folder.display().to_string()), fact("repeat", result.command.clone())];
+    let last = [
+        fact("files", format!("{}{}", folder.display(), attempt(result))),
+        fact("repeat", result.command.clone()),
+    ];
     let mut lines = vec![verdict(result, terminal), String::new()];
     lines.extend(subject(result));
     lines.push(String::new());
@@ -156,7 +161,13 @@ fn subject(result: &ResultFile) -> [String; 4] {
             duration(summary.elapsed_ns),
             result.started_at
         ),
-        format!("target    {} ({}), domain {}, {software}", target.url, target.address, target.domain),
+        format!(
+            "target    {} ({}), domain {}, {software}{}",
+            target.url,
+            target.address,
+            target.domain,
+            marked(target.ids)
+        ),
         format!(
             "machine   {}, {} of {} cores, {}{pinned}",
             environment.cpu, environment.cores_allowed, environment.cores, environment.kernel
@@ -321,6 +332,23 @@ fn reconnect(result: &ResultFile) -> Option<(String, String)> {
         count(record.failed)
     );
     Some(fact("reconnect", text))
+}
+
+/// Only where runs are repeated.
+fn attempt(result: &ResultFile) -> String {
+    let Some(Attempt { number, attempts }) = result.attempt else { return String::new() };
+    let before = if number > 1 { "; the ones before it were invalid" } else { "" };
+    format!(" (attempt {number} of {attempts}{before})")
+}
+
+/// Only where ids do not arrive.
+fn marked(ids: IdsArrive) -> &'static str {
+    match (ids.message == Survival::Marker, ids.presence == Survival::Marker) {
+        (true, true) => ", rewrites ids: messages and presence carry markers",
+        (true, false) => ", rewrites ids: messages carry markers",
+        (false, true) => ", rewrites ids: presence carries markers",
+        (false, false) => "",
+    }
 }
 
 fn errors(result: &ResultFile) -> Vec<(String, String)> {
