@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Failure, HarnessHealth, IdsArrive, Invalid, LoginRecord, PhaseHealth, PhaseRecord, ReconnectSummary, Slo, SloResult,
-    SloState, Verdict, judge,
+    Failure, HarnessHealth, IdsArrive, Invalid, LoginRecord, PhaseHealth, PhaseRecord, ReconnectSummary, Slo,
+    SloResult, SloState, Verdict, judge,
 };
 use crate::time::Nanos;
 
