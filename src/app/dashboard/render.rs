@@ -350,6 +350,6 @@ mod tests {
         }
         assert_eq!(lines(&render(&board, 80, 1)).len(), 1, "the first lines are kept");
         let empty = lines(&render(&Board { scenario: "x".into(), ..Board::default() }, 80, 40));
-        assert_eq!(empty.len(), 5, "{empty:?}");
+        assert_eq!(empty.len(), 6, "{empty:?}");
     }
 }

@@ -203,7 +203,7 @@ fn latency(recorder: &Recorder, lags: &[&Recorder], quantile: f64, bound: Bound)
     };
     let (ns, at_least) = (value.ns, value.at_least);
     if let (Some(lag), Bound::MaxNs(max)) = (recorder.binding_lag_ns(quantile, lags), bound)
-        && health::lag_decides(lag, max)
+        && health::lag_decides(ns, max)
     {
         let why = format!("harness-bound: {} of {} are the harness' own lag", format_ns(lag), format_ns(ns));
         return Measured::Doubtful { ns: Some(ns), why };
