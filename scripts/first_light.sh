@@ -37,7 +37,7 @@ for ((round = 1; round <= rounds; round++)); do
         folder=$(mktemp -d)
         port=$("scripts/peers/$peer.sh" start "$folder" | field port)
         run "$peer" "$round" --target "xmpp://127.0.0.1:$port" \
-            --set users.create=register --set users.roster.contacts=0
+            --set users.create=register
         "scripts/peers/$peer.sh" stop "$folder"
         rm -rf "$folder"
     done

@@ -22,6 +22,8 @@ Examples:
   xmpp-bench scenarios/smoke.toml --target xmpp://127.0.0.1 --domain localhost
                                                       the same load on another server
   xmpp-bench run smoke.toml --set users.count=50 --seed 7
+  xmpp-bench smoke.toml --target xmpp://10.0.0.5 --set users.create=register --teardown
+                                                      remove the accounts that this load had registered
   xmpp-bench check scenarios/*.toml                   find mistakes without running anything
   xmpp-bench check smoke.toml --target xmpp://127.0.0.1
                                                       can it run there? each obstacle with its fix
@@ -111,6 +113,12 @@ struct RunArgs {
     /// Threads that play the users [default: the harness's cores]
     #[arg(long, value_name = "N", value_parser = reactors)]
     harness_reactors: Option<usize>,
+    /// Make accounts and rosters on the target, and nothing else
+    #[arg(long, conflicts_with_all = ["teardown", "out", "json"])]
+    setup_only: bool,
+    /// Remove what the scenario's set-up makes on the target, and nothing else
+    #[arg(long, conflicts_with_all = ["out", "json"])]
+    teardown: bool,
     /// Load a server with a public address: you say that it is yours
     #[arg(long)]
     yes_this_is_my_server: bool,
@@ -247,6 +255,11 @@ impl From<RunArgs> for run::Options {
             mine: args.yes_this_is_my_server,
             retries_if_invalid: args.on_invalid.unwrap_or(0),
             harness_reactors: args.harness_reactors,
+            mode: match (args.setup_only, args.teardown) {
+                (true, _) => run::Mode::SetUpOnly,
+                (false, true) => run::Mode::Teardown,
+                (false, false) => run::Mode::Run,
+            },
         }
     }
 }

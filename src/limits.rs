@@ -126,6 +126,8 @@ pub const DIRECTED_PRESENCE_PER_SESSION_MAX: usize = 1_000;
 
 /// Users of one scenario: one connection each.
 pub const USERS_MAX: u32 = 4_000_000;
+/// Largest file that a scenario names: some 30 bytes for each of [`USERS_MAX`] users, or 10 million edges.
+pub const SCENARIO_FILE_BYTES_MAX: u64 = 268_435_456;
 /// Phases of one scenario: each keeps its histograms to the end.
 pub const PHASES_MAX: usize = 64;
 /// Actions of one phase; each is a different one.
@@ -152,8 +154,18 @@ pub const STEP_LEAD: Duration = Duration::from_millis(20);
 pub const LOGOUT_ANSWER_MAX: Duration = Duration::from_secs(5);
 /// How long all logouts of a run may take; then the sockets are closed as they are.
 pub const LOGOUT_MAX: Duration = Duration::from_secs(30);
-/// Registrations, or first logins, under way at one time: set-up must not be a load test.
+/// Registrations, or logins for the sake of a roster, under way at one time: set-up must not be a load test.
 pub const ERRANDS_AT_ONCE_MAX: u32 = 16;
+/// Subscriptions that one user of a set-up has under way: servers queue what a stream sends, and some close one that sends
+/// more than they queue.
+pub const SET_UP_BATCH_STANZAS: usize = 16;
+/// How long a server may take for such a batch. Prosody writes two rosters to disk for each subscription, and that of a
+/// user with many contacts is long: some seconds for a batch of each of the users that are under way.
+pub const SET_UP_SILENCE_MAX: Duration = Duration::from_secs(120);
+/// Rounds in which a set-up gives its approvals to a server that does not show them in the roster yet.
+pub const SET_UP_TRIES_MAX: u32 = 20;
+/// Pause between two such rounds.
+pub const SET_UP_PAUSE: Duration = Duration::from_millis(250);
 /// Different error texts that a result lists; the rest is counted as one.
 pub const ERROR_KINDS_MAX: usize = 64;
 /// Longest example of an error in a result, in characters.

@@ -12,6 +12,7 @@ mod cli {
     mod ends;
     mod fakes;
     mod files;
+    mod lists;
     mod preflight;
     mod processes;
     mod program;

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use xmpp_bench::load::{LoadPlan, LoadWorld, Monitor, Scenario, contacts};
+use xmpp_bench::load::{LoadPlan, LoadWorld, Mode, Monitor, Scenario, contacts};
 use xmpp_bench::metrics::{IdsArrive, Summary};
 use xmpp_bench::router::Subscription;
 use xmpp_bench::router::mailbox::MailboxLimits;
@@ -95,6 +95,7 @@ fn simulation(
         run: "sim".into(),
         ids: Some(IdsArrive::PRESERVED),
         monitor: Arc::new(Monitor::default()),
+        mode: Mode::Run,
     });
     Sim::with_homes(servers, clients, faults, NARROW, seed)
 }

@@ -27,7 +27,7 @@ use super::terminal::Terminal;
 use super::vitals::Vitals;
 use super::watch::{Watch, Watched};
 use crate::limits::HOMES_MAX;
-use crate::load::{LoadPlan, LoadWorld, Monitor};
+use crate::load::{LoadPlan, LoadWorld, Mode, Monitor};
 use crate::metrics::{Failure as Reason, HarnessHealth, IdsArrive, Invalid, Summary};
 use crate::reactor::{Clock, Fleet, Gauge, ReactorReport, Stopper};
 
@@ -98,7 +98,7 @@ pub fn conduct(loaded: &Loaded, options: &Options, terminal: Terminal) -> Result
     let (scenario, slos) = (loaded.scenario.name.as_str(), loaded.scenario.slos.clone());
     // Before the load: what is used now is used without any client.
     let watch = Watch::new(scenario, slos, descriptors::raise().soft, server);
-    let load = start_load(loaded, (address, &sources), reactors, &halves, &sender)?;
+    let load = start_load(loaded, options.mode, (address, &sources), reactors, &halves, &sender)?;
     let progress = Progress::new(options.quiet, terminal);
     let waited = wait(&inbox, load, watch, progress)?;
     let stolen_ratio = MachineTime::now().stolen_share_since(machine);
@@ -190,7 +190,7 @@ fn target_up(
             if !options.quiet {
                 terminal.note(&format!("starting the router with {} accounts", count(users.count.into())));
             }
-            let order = Order { scenario: loaded.scenario.text.clone(), cores: halves.router.clone() };
+            let order = Order::new(&loaded.scenario, halves.router.clone());
             let heard = sender.clone();
             let router = Router::start(&order, move |news| drop(heard.send(Event::Router(news))))?;
             let (router, address) = wait_ready(inbox, router)?;
@@ -221,6 +221,7 @@ fn wait_ready(inbox: &Receiver<Event>, router: Router) -> Result<(Router, Socket
 
 fn start_load(
     loaded: &Loaded,
+    mode: Mode,
     (target, sources): (SocketAddr, &[IpAddr]),
     reactors: usize,
     halves: &Halves,
@@ -236,6 +237,7 @@ fn start_load(
         // Tests show that our own router leaves them alone.
         ids: (loaded.target == Target::Embedded).then_some(IdsArrive::PRESERVED),
         monitor: Arc::clone(&monitor),
+        mode,
     };
     // More reactors than cores, or fewer: the kernel knows better which of them to put where.
     let pinned = if reactors == halves.harness.len() { &halves.harness[..] } else { &[] };

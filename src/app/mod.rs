@@ -26,6 +26,7 @@ pub mod run;
 pub mod scenario;
 pub mod serve;
 pub mod serve_config;
+pub mod setup;
 pub mod signals;
 pub mod sources;
 pub mod target;

@@ -210,7 +210,7 @@ impl PreflightReport {
 /// Starts the router as a run does, and waits until it listens.
 fn start_router(loaded: &Loaded) -> Result<(Router, SocketAddr), Failure> {
     let (sender, heard) = mpsc::channel();
-    let order = Order { scenario: loaded.scenario.text.clone(), cores: Vec::new() };
+    let order = Order::new(&loaded.scenario, Vec::new());
     let router = Router::start(&order, move |news| drop(sender.send(news)))?;
     match heard.recv() {
         Ok(Heard::Ready(Ready::Port(port))) => Ok((router, ([127, 0, 0, 1], port).into())),

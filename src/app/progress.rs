@@ -84,6 +84,10 @@ fn line(board: &Board) -> String {
     } else if board.planned_ns > 0 {
         let _ = write!(line, " {} of {}", duration(board.elapsed_ns), duration(board.planned_ns));
     }
+    if let Some(set_up) = &board.set_up {
+        let _ = write!(line, ": {} {} of {}", set_up.step, count(set_up.done), count(set_up.of));
+        return line;
+    }
     let _ = write!(line, ", {} of {} users", count(board.ready), count(board.target));
     if board.connected != board.ready {
         let _ = write!(line, ", {} connected", count(board.connected));
@@ -167,6 +171,13 @@ mod tests {
             "steady (draining), 1,200 of 1,200 users, 1,201 connected, chat 399/s of 400/s p99 912 µs, 1 lost, \
              2 errors; harness send lag p99 80.0 µs, busy 90.0 %, steal 0.0 %, IT IS THE LIMIT: busy"
         );
+    }
+
+    #[test]
+    fn set_up_counts_users() {
+        let set_up = Some(crate::load::SetUpProgress { step: "ask", done: 120, of: 1_000 });
+        let board = Board { phase: "set-up".into(), set_up, ..Board::default() };
+        assert_eq!(line(&board), "set-up: ask 120 of 1,000");
     }
 
     #[test]

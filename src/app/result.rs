@@ -13,7 +13,9 @@ use sha2::{Digest, Sha256};
 use super::child::End;
 use super::environment::{Environment, Program};
 use super::exit::{Exit, Failure};
+use super::scenario::place_of;
 use super::target::Target;
+use crate::load::scenario::ScenarioFile;
 use crate::metrics::{HarnessHealth, IdsArrive, Summary, Verdict};
 
 /// Version of the file's shape. Fields may be added under one number; nothing changes its meaning.
@@ -87,6 +89,21 @@ pub struct ScenarioRecord {
     pub sha256: String,
     /// The whole file as it was run.
     pub text: String,
+    /// The files that it names. Absent from results of versions that knew none.
+    #[serde(default)]
+    pub files: Vec<FileRecord>,
+}
+
+/// A file that the scenario names. What it holds is not here, since it may be people's passwords: whoever repeats the
+/// run needs the file itself, and the hash tells whether it is the same one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileRecord {
+    /// Path as the scenario names it, counted from the scenario's folder.
+    pub path: String,
+    /// Bytes of its text.
+    pub bytes: u64,
+    /// SHA-256 of its text, hexadecimal.
+    pub sha256: String,
 }
 
 /// The target.
@@ -193,6 +210,26 @@ pub struct HarnessRecord {
     pub bytes_out: u64,
 }
 
+impl FileRecord {
+    /// What is remembered of a file.
+    #[must_use]
+    pub fn of(file: &ScenarioFile) -> Self {
+        let (path, text) = (file.path.clone(), &*file.text);
+        Self { path, bytes: text.len() as u64, sha256: ScenarioRecord::hash(text) }
+    }
+
+    /// Whether the file is still what it was, for a scenario that was read from `scenario`: `unchanged`, `changed since`,
+    /// `not there any more`.
+    #[must_use]
+    pub fn state(&self, scenario: &Path) -> &'static str {
+        match fs::read_to_string(place_of(scenario, &self.path)) {
+            Ok(text) if ScenarioRecord::hash(&text) == self.sha256 => "unchanged",
+            Ok(_) => "changed since",
+            Err(_) => "not there any more",
+        }
+    }
+}
+
 impl ScenarioRecord {
     /// SHA-256 of `text`, hexadecimal.
     #[must_use]
@@ -284,6 +321,7 @@ pub(super) mod tests {
                 overrides: vec![("seed".into(), "7".into())],
                 sha256: ScenarioRecord::hash(text),
                 text: text.into(),
+                files: Vec::new(),
             },
             target: TargetRecord {
                 url: "embedded".into(),
@@ -343,6 +381,20 @@ pub(super) mod tests {
         assert!(ResultFile::parse(&newer.to_string()).unwrap_err().contains("version 2"));
         assert!(ResultFile::parse("{}").unwrap_err().contains("schema_version"));
         assert!(ResultFile::parse("[").unwrap_err().contains("no JSON"));
+    }
+
+    #[test]
+    fn a_file_that_is_needed_again_is_recognised() {
+        let folder = tempfile::tempdir().unwrap();
+        let scenario = folder.path().join("a.toml");
+        let record = FileRecord::of(&ScenarioFile { path: "users.csv".into(), text: "a,b\n".into() });
+        assert_eq!((record.bytes, record.sha256), (4, ScenarioRecord::hash("a,b\n")));
+        let record = FileRecord::of(&ScenarioFile { path: "users.csv".into(), text: "a,b\n".into() });
+        assert_eq!(record.state(&scenario), "not there any more");
+        fs::write(folder.path().join("users.csv"), "a,b\n").unwrap();
+        assert_eq!(record.state(&scenario), "unchanged");
+        fs::write(folder.path().join("users.csv"), "a,c\n").unwrap();
+        assert_eq!(record.state(&scenario), "changed since");
     }
 
     #[test]

@@ -9,12 +9,15 @@ use super::conduct::{self, Conducted};
 use super::environment::{Environment, Program};
 use super::exit::{Exit, Failure};
 use super::report::{self, Format};
-use super::result::{Attempt, HarnessRecord, ResultFile, SCHEMA_VERSION, ScenarioRecord, TargetRecord};
+use super::result::{
+    Attempt, FileRecord, HarnessRecord, ResultFile, SCHEMA_VERSION, ScenarioRecord, TargetRecord,
+};
 use super::scenario::{self, Loaded, Overrides, quote};
 use super::target::Target;
 use super::terminal::Terminal;
 use super::watch::Watched;
-use super::{clock, cores, descriptors, process};
+use super::{clock, cores, descriptors, process, setup};
+pub use crate::load::Mode;
 use crate::load::advice;
 use crate::load::scenario::Create;
 use crate::metrics::Verdict;
@@ -42,6 +45,8 @@ pub struct Options {
     pub retries_if_invalid: u32,
     /// Threads of the harness; as many as it has cores without.
     pub harness_reactors: Option<usize>,
+    /// How much of the scenario is carried out.
+    pub mode: Mode,
 }
 
 /// Runs a scenario, writes `result.json` and prints the summary; repeats a run that came out invalid as often as the
@@ -51,6 +56,9 @@ pub struct Options {
 /// No result: the scenario is wrong (2), the target cannot be reached (6), the machine failed us (1).
 pub fn run(options: &Options, terminal: Terminal) -> Result<Exit, Failure> {
     let loaded = scenario::load(&options.scenario, &options.overrides)?;
+    if options.mode != Mode::Run {
+        return setup::set_up(options, &loaded, terminal);
+    }
     let open_files = descriptors::raise();
     preflight(&loaded, open_files)?;
     options.out.as_deref().map_or(Ok(()), can_be_folder)?;
@@ -167,6 +175,7 @@ fn assemble(
             overrides: options.overrides.pairs(),
             sha256: ScenarioRecord::hash(&scenario.text),
             text: scenario.text.clone(),
+            files: scenario.files.iter().map(FileRecord::of).collect(),
         },
         target: TargetRecord {
             url: loaded.target.to_string(),
@@ -266,6 +275,7 @@ mod tests {
             mine: true,
             retries_if_invalid: 0,
             harness_reactors: Some(2),
+            mode: Mode::Run,
         }
     }
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::exit::{Complaint, Exit, Failure};
 use super::target::Target;
+use crate::limits::SCENARIO_FILE_BYTES_MAX;
 use crate::load::{Scenario, ScenarioError};
 
 /// What flags change of a scenario.
@@ -72,7 +73,9 @@ pub struct Loaded {
 /// Exit code 2, with a complaint for each mistake: `path:line:column: …`.
 pub fn load(path: &Path, overrides: &Overrides) -> Result<Loaded, Failure> {
     let text = fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
-    let scenario = Scenario::parse_with(&text, &overrides.pairs()).map_err(|errors| Failure {
+    let mut read_file = |name: &str| read_named(path, name);
+    let scenario = Scenario::parse_with_files(&text, &overrides.pairs(), &mut read_file);
+    let scenario = scenario.map_err(|errors| Failure {
         exit: Exit::Usage,
         errors: errors.into_iter().map(|error| complaint(path, error)).collect(),
     })?;
@@ -87,6 +90,22 @@ pub fn load(path: &Path, overrides: &Overrides) -> Result<Loaded, Failure> {
         failure
     })?;
     Ok(Loaded { scenario, target })
+}
+
+/// Where a file is that the scenario at `scenario` names: a relative path counts from the scenario's folder.
+#[must_use]
+pub fn place_of(scenario: &Path, name: &str) -> PathBuf {
+    scenario.parent().map_or_else(|| PathBuf::from(name), |folder| folder.join(name))
+}
+
+/// Reads a file that a scenario names.
+fn read_named(scenario: &Path, name: &str) -> Result<String, String> {
+    let path = place_of(scenario, name);
+    let bytes = fs::metadata(&path).map_err(|error| error.to_string())?.len();
+    if bytes > SCENARIO_FILE_BYTES_MAX {
+        return Err(format!("it has {bytes} bytes, and at most {SCENARIO_FILE_BYTES_MAX} are read"));
+    }
+    fs::read_to_string(&path).map_err(|error| error.to_string())
 }
 
 fn complaint(path: &Path, error: ScenarioError) -> Complaint {

@@ -73,10 +73,14 @@ pub fn choose(
 #[must_use]
 pub fn connections(scenario: &Scenario) -> u64 {
     let users = &scenario.users;
-    let own_salts = users.create != Create::Provision || users.password.is_numbered();
+    let own_salts = users.create != Create::Provision || users.accounts.shared_password().is_none();
     let rehearses = own_salts && matches!(users.auth, Mechanism::ScramSha1 | Mechanism::ScramSha256);
     let registers = users.create == Create::Register;
-    u64::from(users.count) * (1 + u64::from(rehearses) + u64::from(registers))
+    let makes_rosters =
+        users.create != Create::Provision && users.roster.as_ref().is_some_and(|spec| !spec.is_empty());
+    // Who makes its roster logs in twice for that, and needs no rehearsal.
+    let before = if makes_rosters { 2 } else { u64::from(rehearses) };
+    u64::from(users.count) * (1 + before + u64::from(registers))
 }
 
 fn fits(

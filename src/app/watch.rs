@@ -171,6 +171,7 @@ impl Watch {
         Board {
             scenario: self.scenario.clone(),
             phase: last.phase.clone(),
+            set_up: last.set_up,
             draining: last.draining,
             elapsed_ns: last.elapsed_ns,
             planned_ns: last.planned_ns,

@@ -64,10 +64,33 @@ pub(super) enum StepKind {
 pub(super) enum Errand {
     /// To make their accounts.
     Register,
+    /// To ask their contacts of the graph for their presence.
+    Ask,
+    /// To approve who asked them.
+    Approve,
     /// To log in once: the salted passwords are then known.
     Rehearse,
     /// To find out whether ids arrive; the first user does.
     ProbeIds,
+    /// To remove their contacts of the graph.
+    Clear,
+    /// To remove their accounts.
+    Remove,
+}
+
+impl Errand {
+    /// Its word in progress.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Register => "register",
+            Self::Ask => "ask",
+            Self::Approve => "approve",
+            Self::Rehearse => "rehearse",
+            Self::ProbeIds => "probe ids",
+            Self::Clear => "clear",
+            Self::Remove => "remove",
+        }
+    }
 }
 
 impl Weigh for Mail {

@@ -7,6 +7,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::metrics::{ActionProgress, Counts};
 
+/// A step of set-up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SetUpProgress {
+    /// `register`, `ask`, `approve`, `rehearse`; of a teardown `clear`, `remove`.
+    pub step: &'static str,
+    /// Users that are through with it.
+    pub done: u64,
+    /// Users that are to go through it.
+    pub of: u64,
+}
+
 /// Where a run stands.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Snapshot {
@@ -26,6 +37,8 @@ pub struct Snapshot {
     pub users_ready: u64,
     /// Users asked for.
     pub users_target: u64,
+    /// How far set-up is, while it lasts.
+    pub set_up: Option<SetUpProgress>,
     /// Logins that ended well so far.
     pub logins: u64,
     /// Failed logins so far.
@@ -83,6 +96,12 @@ impl Snapshot {
         }
         self.counts.add(&other.counts);
         self.first_error = self.first_error.take().or_else(|| other.first_error.clone());
+        if let (Some(own), Some(theirs)) = (&mut self.set_up, &other.set_up)
+            && own.step == theirs.step
+        {
+            own.done += theirs.done;
+            own.of += theirs.of;
+        }
         if other.phase == self.phase {
             for (own, theirs) in self.actions.iter_mut().zip(&other.actions) {
                 own.join(theirs);

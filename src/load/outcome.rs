@@ -3,6 +3,7 @@
 //! Nothing is lost or estimated: counts are added, histograms merged bucket by bucket, and each operation was written
 //! down by exactly one share.
 
+use super::setup::Mode;
 use super::tally::Tally;
 use super::world::LoadWorld;
 use crate::metrics::{Failure, Invalid, PhaseRecord, Records, Summary};
@@ -31,8 +32,8 @@ impl LoadWorld {
         if wrong > 0 {
             let count = worlds[0].users.count();
             let what = format!(
-                "{wrong} of {count} users have other contacts on the server than in the scenario's graph; leave \
-                 `roster` away to take them as they are"
+                "{wrong} of {count} users have other contacts on the server than in the scenario's graph; remove those \
+                 of another scenario with its `--teardown`, or leave `roster` away to take them as they are"
             );
             invalid.push(Invalid { limit: "roster".to_owned(), what });
         }
@@ -56,8 +57,11 @@ impl LoadWorld {
         }
         let scenario = &first.plan.scenario;
         let failure = failure.or_else(|| nobody_came_back(&phases));
-        let complete =
-            phases.len() == scenario.phases.len() && phases.last().is_some_and(|p| p.drained.is_some());
+        let is_run = first.plan.mode == Mode::Run;
+        // Set-up alone has no phases that could be lacking.
+        let complete = !is_run
+            || phases.len() == scenario.phases.len() && phases.last().is_some_and(|p| p.drained.is_some());
+        let slos = if is_run { &scenario.slos[..] } else { &[] };
         let Tally { begin, .. } = tally;
         let (closes, errors, other) = tally.into_parts();
         let records = Records {
@@ -78,7 +82,7 @@ impl LoadWorld {
             interrupted,
             complete,
         };
-        records.into_summary(&scenario.slos)
+        records.into_summary(slos)
     }
 }
 

@@ -8,16 +8,16 @@ use std::time::Duration;
 
 use super::audience::Audience;
 use super::journal::Kind;
-use super::mail::Errand;
 use super::random::{Purpose, Random};
 use super::scenario::{Action, Arrival, Phase, PhaseKind, Recipients};
 use super::schedule::{Course, Schedule};
+use super::setup::Errands;
 use super::share::Share;
 use super::users::Users;
 use super::world::LoadWorld;
 use super::{Snapshot, Task, VirtualUser};
 use crate::engine::Effects;
-use crate::limits::{ERRANDS_AT_ONCE_MAX, LOGOUT_MAX, STARTS_PER_DEADLINE_MAX};
+use crate::limits::{LOGOUT_MAX, STARTS_PER_DEADLINE_MAX};
 use crate::metrics::{ActionRecord, Failure, PhaseRecord};
 use crate::time::Nanos;
 
@@ -29,8 +29,8 @@ const MONITOR_EVERY: Duration = Duration::from_millis(250);
 pub(super) enum Stage {
     /// Nothing has happened.
     Begin,
-    /// Users are sent on an errand before the first phase, a few at a time; `next` of `last` is the next one.
-    Prepare { errand: Errand, next: u32, last: u32, active: u32 },
+    /// Users are sent on an errand before the first phase.
+    Prepare(Errands),
     /// Users log in.
     Login { arrivals: Arrivals, next: u32, timeout: Nanos },
     /// Operations are started.
@@ -112,11 +112,7 @@ impl LoadWorld {
         match &self.stage {
             Stage::Begin if self.share.conducts() => Some(Nanos::ZERO),
             Stage::Begin | Stage::Waiting => Some(Nanos::MAX),
-            Stage::Prepare { next, last, active, .. } => {
-                let can_start = next < last && *active < self.errands_at_once();
-                let is_over = next == last && *active == 0;
-                Some(if can_start || is_over { Nanos::ZERO } else { Nanos::MAX })
-            }
+            Stage::Prepare(errands) => Some(self.next_errand_at(errands)),
             Stage::Login { .. } if self.everybody_is_ready() => Some(Nanos::ZERO),
             Stage::Login { arrivals, next, timeout } => {
                 let arrival = match arrivals {
@@ -142,7 +138,7 @@ impl LoadWorld {
     pub(super) fn advance(&mut self, now: Nanos, effects: &mut Effects<VirtualUser>) {
         match &self.stage {
             Stage::Begin if self.share.conducts() => self.begin(now, effects),
-            Stage::Prepare { .. } => self.prepare_some(now, effects),
+            Stage::Prepare(_) => self.prepare_some(now, effects),
             Stage::Login { .. } => self.log_in_due(now, effects),
             Stage::Load { .. } => {
                 // What is due before a break is begun before it, however late both are.
@@ -176,49 +172,6 @@ impl LoadWorld {
 
     fn everybody_is_ready(&self) -> bool {
         self.users.ready_count() == self.users.count()
-    }
-
-    /// Registrations or first logins of this share that may be under way at one time.
-    const fn errands_at_once(&self) -> u32 {
-        let part = self.share.part_of(ERRANDS_AT_ONCE_MAX);
-        if part == 0 { 1 } else { part }
-    }
-
-    /// Sends this share's users on an errand.
-    pub(super) fn send_on(&mut self, errand: Errand) {
-        let last = match errand {
-            Errand::Register => self.users.count(),
-            Errand::Rehearse => self.rehearsals(),
-            Errand::ProbeIds => 1,
-        };
-        self.stage = Stage::Prepare { errand, next: 0, last, active: 0 };
-    }
-
-    fn prepare_some(&mut self, now: Nanos, effects: &mut Effects<VirtualUser>) {
-        let at_once = self.errands_at_once();
-        loop {
-            let Stage::Prepare { errand, next, last, active } = &mut self.stage else { return };
-            if *next == *last || *active >= at_once {
-                break;
-            }
-            let (errand, user) = (*errand, *next);
-            *next += 1;
-            if !self.share.has(user) {
-                continue;
-            }
-            *active += 1;
-            let handler = match errand {
-                Errand::Register => VirtualUser::registering(user),
-                Errand::Rehearse => VirtualUser::rehearsing(user, self.negotiation(user)),
-                Errand::ProbeIds => VirtualUser::probing(user, self.negotiation(user)),
-            };
-            self.connect(handler, effects);
-        }
-        if let Stage::Prepare { next, last, active: 0, .. } = &self.stage
-            && next == last
-        {
-            self.part_done(now, effects);
-        }
     }
 
     fn phase_spec(&self, index: usize) -> Option<&Phase> {
@@ -434,9 +387,13 @@ impl LoadWorld {
             snapshot.planned_ns = phase.planned_ns;
             snapshot.actions = phase.actions.iter().map(ActionRecord::progress).collect();
         }
-        let outside = match self.stage {
+        let outside = match &self.stage {
             Stage::Logout { .. } | Stage::Over => Some("logout"),
-            Stage::Prepare { .. } => Some("set-up"),
+            Stage::Prepare(errands) => {
+                snapshot.set_up = Some(Self::errands_progress(errands));
+                Some("set-up")
+            }
+            Stage::Waiting if snapshot.phase.is_empty() => Some("set-up"),
             Stage::Login { .. } => {
                 snapshot.login = Some(self.login.progress());
                 None
@@ -445,6 +402,7 @@ impl LoadWorld {
         };
         if let Some(name) = outside {
             (snapshot.phase, snapshot.measured) = (name.to_owned(), false);
+            snapshot.draining &= name != "set-up";
         }
         self.plan.monitor.write(self.share.index(), snapshot);
     }

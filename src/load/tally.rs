@@ -43,7 +43,14 @@ impl Tally {
 
     /// Something came that belongs to no operation.
     pub(super) fn other(&mut self, word: &'static str) {
-        *self.other.entry(word).or_default() += 1;
+        self.others(word, 1);
+    }
+
+    /// So many of them; none leave no trace.
+    pub(super) fn others(&mut self, word: &'static str, count: u32) {
+        if count > 0 {
+            *self.other.entry(word).or_default() += u64::from(count);
+        }
     }
 
     /// Adds what another share of the run counted.

@@ -10,7 +10,7 @@ use super::VirtualUser;
 use super::ids::StanzaId;
 use super::journal::{Matched, Received, What};
 use super::mail::{Errand, Letter, Mail, Step, StepKind};
-use super::scenario::Create;
+use super::setup::Mode;
 use super::stage::Stage;
 use super::tally::ended_text;
 use super::world::LoadWorld;
@@ -37,11 +37,20 @@ impl LoadWorld {
     /// The conductor begins the run.
     pub(super) fn begin(&mut self, now: Nanos, effects: &mut Effects<VirtualUser>) {
         self.tally.begin = now;
-        let errand = match self.plan.scenario.users.create {
-            Create::Register => Errand::Register,
-            Create::Provision | Create::Existing => Errand::Rehearse,
+        self.conduct_errand(None, now, effects);
+    }
+
+    /// The errand behind `last`; behind the last of all, what the run is for.
+    fn conduct_errand(&mut self, last: Option<Errand>, now: Nanos, effects: &mut Effects<VirtualUser>) {
+        let errands = self.plan.mode.errands(&self.plan.scenario.users, self.plan.ids.is_some());
+        let next =
+            last.and_then(|last| errands.iter().position(|errand| *errand == last)).map_or(0, |i| i + 1);
+        let what = match (errands.get(next), self.plan.mode) {
+            (Some(errand), _) => StepKind::Errand(*errand),
+            (None, Mode::Run) => StepKind::Login,
+            (None, Mode::SetUpOnly | Mode::Teardown) => StepKind::Logout,
         };
-        self.conduct(StepKind::Errand(errand), now, effects);
+        self.conduct(what, now, effects);
     }
 
     /// Has every share begin a step.
@@ -64,7 +73,7 @@ impl LoadWorld {
         (self.tally.begin, self.ids) = (step.run_begin, step.ids);
         (self.together.step, self.together.what, self.together.done) = (step.number, Some(step.what), 0);
         match step.what {
-            StepKind::Errand(errand) => self.send_on(errand),
+            StepKind::Errand(errand) => self.send_on(errand, step.at),
             StepKind::Login => self.begin_login(step.at),
             StepKind::Phase => self.begin_next_phase(step.at),
             StepKind::Logout => self.begin_logout(now, effects),
@@ -89,15 +98,7 @@ impl LoadWorld {
             return;
         }
         match self.together.what {
-            Some(StepKind::Errand(Errand::Register)) => {
-                self.conduct(StepKind::Errand(Errand::Rehearse), now, effects);
-            }
-            Some(StepKind::Errand(Errand::Rehearse)) if self.plan.ids.is_none() => {
-                self.conduct(StepKind::Errand(Errand::ProbeIds), now, effects);
-            }
-            Some(StepKind::Errand(Errand::Rehearse | Errand::ProbeIds)) => {
-                self.conduct(StepKind::Login, now, effects);
-            }
+            Some(StepKind::Errand(errand)) => self.conduct_errand(Some(errand), now, effects),
             Some(StepKind::Login) => self.everybody_logged_in(now, effects),
             Some(StepKind::Phase) => {
                 if let Some(phase) = self.journal.phase_mut() {

@@ -14,8 +14,8 @@ use super::journal::{Journal, Kind};
 use super::mail::Mail;
 use super::markers::are_marked;
 use super::reconnect::{Attempt, Reconnects};
-use super::register::Registered;
 use super::scenario::{ActionSpec, Create, Pace, PhaseKind};
+use super::setup::Mode;
 use super::share::Share;
 use super::stage::Stage;
 use super::tally::Tally;
@@ -46,6 +46,8 @@ pub struct LoadPlan {
     pub ids: Option<IdsArrive>,
     /// Where progress is shown.
     pub monitor: Arc<Monitor>,
+    /// How much of the scenario is carried out.
+    pub mode: Mode,
 }
 
 /// A run, or one reactor's share of it.
@@ -74,7 +76,10 @@ pub struct LoadWorld {
     /// A buffer that users write to before they write to their outbox.
     pub(super) scratch: Vec<u8>,
     /// Contacts that the scenario's graph gives each user of this share, taken when its roster comes.
-    graph: Vec<Vec<u32>>,
+    pub(super) graph: Vec<Vec<u32>>,
+    /// Users of this share that later errands leave alone: the roster was the graph's before set-up, or the account is not
+    /// ours.
+    pub(super) settled: Vec<bool>,
     /// What the server says it is (XEP-0092), once it has.
     pub(super) software: Option<String>,
     /// What becomes of ids; the same for all shares from each step's beginning on.
@@ -106,7 +111,7 @@ impl LoadWorld {
         assert!((1..=HOMES_MAX).contains(&count), "a fleet has 1 to HOMES_MAX reactors");
         let count = u32::try_from(count).expect("HOMES_MAX fits");
         let users = &plan.scenario.users;
-        let graph = users.roster.map(|spec| super::contacts(&spec, users.count, plan.scenario.seed));
+        let graph = users.roster.as_ref().map(|spec| super::contacts(spec, users.count, plan.scenario.seed));
         let mut graphs = vec![Vec::new(); count as usize];
         for (user, contacts) in graph.into_iter().flatten().enumerate() {
             graphs[user % count as usize].push(contacts);
@@ -120,8 +125,7 @@ impl LoadWorld {
     fn share(plan: LoadPlan, share: Share, graph: Vec<Vec<u32>>, cache: SaltedPasswordCache) -> Self {
         let scenario = &plan.scenario;
         let count = scenario.users.count;
-        let password = &scenario.users.password;
-        let shared_password = (!password.is_numbered()).then(|| password.expand(0).into());
+        let shared_password = scenario.users.accounts.shared_password().map(Into::into);
         let body_bytes = scenario.phases.iter().flat_map(|p| p.actions()).map(|a| a.size_bytes).max();
         Self {
             share,
@@ -141,6 +145,7 @@ impl LoadWorld {
             monitor_at: Nanos::ZERO,
             scratch: Vec::new(),
             graph,
+            settled: vec![false; share.part_of(count) as usize],
             software: None,
             ids: plan.ids.unwrap_or_default(),
             roster_mismatches: 0,
@@ -177,8 +182,8 @@ impl LoadWorld {
         if jid.domain() != &*self.domain {
             return None;
         }
-        let number = self.plan.scenario.users.user.number(jid.local()?)?;
-        u32::try_from(number).ok().filter(|user| *user < self.users.count())
+        let number = self.plan.scenario.users.accounts.number(jid.local()?);
+        number.filter(|user| *user < self.users.count())
     }
 
     /// Whether only logouts are left.
@@ -288,26 +293,6 @@ impl LoadWorld {
         }
     }
 
-    /// An account was made, or not.
-    pub(super) fn registered(&mut self, outcome: Registered, now: Nanos, effects: &mut Effects<VirtualUser>) {
-        match outcome {
-            Registered::Created => self.errand_done("registered"),
-            Registered::Exists => self.errand_done("registered_before"),
-            Registered::Failed(what) => {
-                self.tally.error("registration failed", &what, now);
-                self.fail(Failure::LoginRefused(what), now, effects);
-            }
-        }
-    }
-
-    /// A user came back from what it was sent for before the first phase.
-    pub(super) fn errand_done(&mut self, word: &'static str) {
-        self.tally.other(word);
-        if let Stage::Prepare { active, .. } = &mut self.stage {
-            *active -= 1;
-        }
-    }
-
     /// Writes the stanza of an operation.
     pub(super) fn write_operation(&self, seq: u64, out: &mut Vec<u8>) {
         let Some(operation) = self.journal.get(seq) else { return };
@@ -414,7 +399,7 @@ impl World for LoadWorld {
             Stage::Logout { .. } => self.users.connected_count() == 0,
             Stage::Over => true,
             Stage::Begin
-            | Stage::Prepare { .. }
+            | Stage::Prepare(_)
             | Stage::Login { .. }
             | Stage::Load { .. }
             | Stage::Drain { .. }

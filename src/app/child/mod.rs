@@ -9,6 +9,8 @@ mod router;
 
 use serde::{Deserialize, Serialize};
 
+use crate::load::Scenario;
+
 pub use parent::{Heard, Router};
 pub use router::main;
 
@@ -20,8 +22,19 @@ pub const SUBCOMMAND: &str = "embedded-router";
 pub struct Order {
     /// Text of the scenario as it is run: accounts and roster graph follow from its `[users]` and seed.
     pub scenario: String,
+    /// Path and text of each file that the scenario names: the child opens none.
+    pub files: Vec<(String, String)>,
     /// Cores to run on, with one reactor on each; one reactor anywhere when empty.
     pub cores: Vec<usize>,
+}
+
+impl Order {
+    /// A router with the accounts and rosters of `scenario`.
+    #[must_use]
+    pub fn new(scenario: &Scenario, cores: Vec<usize>) -> Self {
+        let files = scenario.files.iter().map(|file| (file.path.clone(), file.text.to_string())).collect();
+        Self { scenario: scenario.text.clone(), files, cores }
+    }
 }
 
 /// The child listens, or why it does not.
@@ -79,7 +92,11 @@ mod tests {
 
     #[test]
     fn each_message_is_one_line() {
-        let order = Order { scenario: "name = \"a\"\nseed = 1\n".into(), cores: vec![0, 2] };
+        let order = Order {
+            scenario: "name = \"a\"\nseed = 1\n".into(),
+            files: vec![("u.csv".into(), "a,b\n".into())],
+            cores: vec![0, 2],
+        };
         let line = serde_json::to_string(&order).unwrap();
         assert!(!line.contains('\n'));
         assert_eq!(serde_json::from_str::<Order>(&line).unwrap(), order);

@@ -72,7 +72,11 @@ fn watch_stdin(stopper: &Arc<OnceLock<Stopper>>) -> Receiver<Order> {
 }
 
 fn prepare(order: &Order) -> Result<(Fleet<ServerWorld>, SocketAddr), String> {
-    let scenario = Scenario::parse(&order.scenario).map_err(|errors| {
+    let mut read_file = |name: &str| {
+        let file = order.files.iter().find(|(path, _)| path == name);
+        file.map(|(_, text)| text.clone()).ok_or_else(|| "it did not come with the order".to_owned())
+    };
+    let scenario = Scenario::parse_with_files(&order.scenario, &[], &mut read_file).map_err(|errors| {
         errors.first().map_or_else(|| "the scenario is wrong".to_owned(), ToString::to_string)
     })?;
     let _ = descriptors::raise();

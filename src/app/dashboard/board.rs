@@ -2,6 +2,7 @@
 //!
 //! It knows no terminal and reads no clock: [`super::super::watch`] fills it in.
 
+use crate::load::SetUpProgress;
 use crate::metrics::health::{ACHIEVED_RATIO_MIN, BUSY_RATIO_MAX, STOLEN_RATIO_MAX};
 use crate::metrics::{Buckets, Counts, Light, PhaseHealth};
 
@@ -12,6 +13,8 @@ pub struct Board {
     pub scenario: String,
     /// The running phase; empty before anything runs.
     pub phase: String,
+    /// How far set-up is, while it lasts.
+    pub set_up: Option<SetUpProgress>,
     /// Whether only answers are waited for.
     pub draining: bool,
     /// Nanoseconds since the phase began.

@@ -116,6 +116,12 @@ fn head(board: &Board, area: Rect, buffer: &mut Buffer) {
         Layout::horizontal([Constraint::Length(wide), Constraint::Length(GAUGE), Constraint::Fill(1)])
             .areas(area);
     title.render(name, buffer);
+    if let Some(set_up) = &board.set_up {
+        buffer.set_style(gauge, Style::new().fg(Color::Cyan).bg(Color::DarkGray));
+        Line::raw(bar(set_up.done as f64 / set_up.of.max(1) as f64)).render(gauge, buffer);
+        let text = format!("  {} {} of {}", set_up.step, count(set_up.done), count(set_up.of));
+        return Line::raw(text).render(times, buffer);
+    }
     if board.planned_ns == 0 {
         return;
     }

@@ -124,7 +124,7 @@ impl PreflightWorld {
         let mut users = vec![0, last / 2, last];
         users.dedup();
         let spec = &plan.scenario.users;
-        let mut graph = spec.roster.map(|roster| contacts(&roster, spec.count, plan.scenario.seed));
+        let mut graph = spec.roster.as_ref().map(|roster| contacts(roster, spec.count, plan.scenario.seed));
         let mut probe = |user: u32| Probe {
             user,
             contacts: graph.as_mut().map(|graph| std::mem::take(&mut graph[user as usize])),

@@ -5,7 +5,7 @@
 use super::PreflightWorld;
 use crate::engine::{CloseReason, Cx, Ended, Handler, Stamp};
 use crate::limits::{FRAMER_CLIENT, FramerLimits};
-use crate::load::register::{Registered, Registration};
+use crate::load::setup::{Registered, Registration};
 use crate::load::stanzas::{self, CLOSE};
 use crate::load::tally::ended_text;
 use crate::load::user::answer::answer;

@@ -1,16 +1,15 @@
-//! From a TOML document to a [`Scenario`]: the root, `[target]`, `[users]` and `[[slo]]`.
+//! From a TOML document to a [`Scenario`]: the root, `[target]` and `[[slo]]`.
 //!
-//! [`super::phases`] reads the phases. The words of the grammar stand beside the function that reads them.
+//! [`super::users`] reads the users, [`super::phases`] the phases. The words of the grammar stand beside the function that reads them.
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::fields::{Faults, Fields, Words, suggest};
+use super::files::Files;
 use super::units;
-use super::{Create, Graph, Pattern, Phase, PhaseKind, RosterSpec, Scenario, TargetSpec, UsersSpec};
-use crate::limits::{ROSTER_ITEMS_MAX, USERS_MAX};
+use super::{Phase, PhaseKind, Scenario, TargetSpec};
 use crate::metrics::{Bound, Metric, Slo, Unit};
-use crate::stream::Mechanism;
 
 const ROOT: Words = Words {
     known: &["name", "seed", "target", "users", "phase", "slo"],
@@ -18,7 +17,12 @@ const ROOT: Words = Words {
 };
 
 /// `None` only when `faults` has something to say.
-pub(super) fn scenario(root: &Spanned<DeTable<'_>>, text: &str, faults: &mut Faults<'_>) -> Option<Scenario> {
+pub(super) fn scenario(
+    root: &Spanned<DeTable<'_>>,
+    text: &str,
+    mut files: Files<'_>,
+    faults: &mut Faults<'_>,
+) -> Option<Scenario> {
     let root = Fields::open_table(root.get_ref(), 0..0, "the scenario".to_owned(), ROOT, faults);
     for (key, example) in
         [("name", "\"smoke\""), ("target", "{ server = \"embedded\", domain = \"bench.local\" }")]
@@ -31,7 +35,7 @@ pub(super) fn scenario(root: &Spanned<DeTable<'_>>, text: &str, faults: &mut Fau
     let seed = root.integer("seed", 0..=i64::MAX.unsigned_abs(), faults).unwrap_or(0);
     let target = root.get("target").and_then(|v| target(v, faults));
     let embedded = target.as_ref().is_some_and(|t| t.server == "embedded");
-    let users = root.get("users").and_then(|v| users(v, embedded, faults));
+    let users = root.get("users").and_then(|v| super::users::users(v, embedded, &mut files, faults));
     let phases = super::phases::phases(&root, faults);
     let slos = match phases.as_deref() {
         Some(phases) => slos(&root, phases, faults),
@@ -42,7 +46,8 @@ pub(super) fn scenario(root: &Spanned<DeTable<'_>>, text: &str, faults: &mut Fau
     else {
         return None;
     };
-    Some(Scenario { name: name.to_owned(), seed, target, users, phases, slos, text: text.to_owned() })
+    let (name, text, files) = (name.to_owned(), text.to_owned(), files.into_read());
+    Some(Scenario { name, seed, target, users, phases, slos, text, files })
 }
 
 const TARGET: Words = Words {
@@ -64,103 +69,6 @@ fn target<'t>(value: &'t Spanned<DeValue<'t>>, faults: &mut Faults<'_>) -> Optio
     let source_ips = fields.parsed("source_ips", faults, units::addresses).unwrap_or_default();
     let server_place = faults.place(fields.value_span("server").start);
     Some(TargetSpec { server: server?.to_owned(), server_place, domain: domain?.to_owned(), source_ips })
-}
-
-const USERS: Words = Words {
-    known: &["count", "account", "create", "auth", "roster", "resource"],
-    later: &["csv", "stream_management", "transport", "local", "remote_per_domain", "class"],
-};
-const ACCOUNT: Words = Words { known: &["user", "password"], later: &["csv"] };
-const CREATE: Words = Words { known: &["provision", "register", "existing"], later: &[] };
-const AUTH: Words = Words {
-    known: &["SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN", "ANONYMOUS"],
-    later: &[
-        "SCRAM-SHA-1-PLUS",
-        "SCRAM-SHA-256-PLUS",
-        "SCRAM-SHA-512",
-        "SCRAM-SHA-512-PLUS",
-        "EXTERNAL",
-        "OAUTHBEARER",
-        "DIGEST-MD5",
-    ],
-};
-const MECHANISMS: [Mechanism; 4] =
-    [Mechanism::ScramSha256, Mechanism::ScramSha1, Mechanism::Plain, Mechanism::Anonymous];
-
-fn users<'t>(value: &'t Spanned<DeValue<'t>>, embedded: bool, faults: &mut Faults<'_>) -> Option<UsersSpec> {
-    let fields = Fields::open(value, "`users`", USERS, faults)?;
-    fields.require("count", "100", faults);
-    let count = fields.integer("count", 1..=u64::from(USERS_MAX), faults);
-    let (mut user, mut password) = (None, None);
-    if let Some(account) = fields.get("account").and_then(|v| Fields::open(v, "`account`", ACCOUNT, faults)) {
-        user = account.parsed("user", faults, Pattern::parse);
-        password = account.parsed("password", faults, Pattern::parse);
-        if user.as_ref().is_some_and(|u| !u.is_numbered()) && count.is_some_and(|c| c > 1) {
-            let help = Some("write such as `user = \"u{n:06}\"`".to_owned());
-            faults.add(account.value_span("user"), "every user needs a name of its own", help);
-        }
-    }
-    if user.as_ref().is_some_and(|u| !is_prepared_localpart(&u.expand(0))) {
-        let help = Some("servers map or refuse the rest (RFC 7622 §3.3)".to_owned());
-        let what = "user names hold lower-case letters, digits and none of \"&'/:<>@ or spaces";
-        faults.add(fields.value_span("account"), what, help);
-    }
-    let default = |text| Pattern::parse(text).expect("a pattern of ours");
-    let create_default = if embedded { Create::Provision } else { Create::Existing };
-    let values = [Create::Provision, Create::Register, Create::Existing];
-    let create = fields.word("create", CREATE, &values, faults).unwrap_or(create_default);
-    if create == Create::Provision && !embedded {
-        let help = Some("use `existing`, or `register` to have them registered".to_owned());
-        faults.add(fields.value_span("create"), "only the embedded server can be provisioned", help);
-    }
-    let roster = fields.get("roster").and_then(|v| roster(v, count, faults));
-    let auth = fields.word("auth", AUTH, &MECHANISMS, faults).unwrap_or(Mechanism::ScramSha256);
-    if auth == Mechanism::Anonymous && roster.is_some() {
-        faults.add(fields.key_span("roster"), "users without accounts (ANONYMOUS) have no rosters", None);
-    }
-    Some(UsersSpec {
-        user: user.unwrap_or_else(|| default("u{n:06}")),
-        // One password for all: its salted form is computed once and does not slow the login down.
-        password: password.unwrap_or_else(|| default("xmpp-bench")),
-        resource: fields.parsed("resource", faults, Pattern::parse),
-        create,
-        auth,
-        roster,
-        count: u32::try_from(count?).expect("at most USERS_MAX"),
-    })
-}
-
-/// Whether a server keeps this localpart as it is: ids of users are read back from the addresses it sends.
-fn is_prepared_localpart(text: &str) -> bool {
-    !text.is_empty()
-        && text.bytes().all(|b| b.is_ascii_graphic() && !b.is_ascii_uppercase() && !b"\"&'/:<>@".contains(&b))
-}
-
-const ROSTER: Words = Words { known: &["graph", "contacts"], later: &["file"] };
-const GRAPH: Words = Words { known: &["ring", "random", "small-world"], later: &["zipf", "file"] };
-
-fn roster<'t>(
-    value: &'t Spanned<DeValue<'t>>,
-    count: Option<u64>,
-    faults: &mut Faults<'_>,
-) -> Option<RosterSpec> {
-    let fields = Fields::open(value, "`roster`", ROSTER, faults)?;
-    fields.require("graph", "\"small-world\"", faults);
-    fields.require("contacts", "20", faults);
-    let graph = fields.word("graph", GRAPH, &[Graph::Ring, Graph::Random, Graph::SmallWorld], faults);
-    let contacts = fields.integer("contacts", 0..=ROSTER_ITEMS_MAX as u64, faults);
-    if let (Some(count), Some(contacts)) = (count, contacts)
-        && contacts >= count
-    {
-        let what = format!("{contacts} contacts each need at least {} users, not {count}", contacts + 1);
-        faults.add(fields.value_span("contacts"), what, None);
-    }
-    let (graph, contacts) = (graph?, u32::try_from(contacts?).expect("at most ROSTER_ITEMS_MAX"));
-    if contacts % 2 == 1 && graph != Graph::Random {
-        let what = "`contacts` must be even: half of them stand on each side in the ring";
-        faults.add(fields.value_span("contacts"), what, None);
-    }
-    Some(RosterSpec { graph, contacts })
 }
 
 const SLO: Words = Words { known: &["phase", "metric", "max", "min"], later: &["class", "abort"] };

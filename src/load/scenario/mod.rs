@@ -7,6 +7,8 @@ mod breaks;
 mod document;
 mod error;
 mod fields;
+mod files;
+mod lists;
 mod pattern;
 mod phases;
 mod rates;
@@ -14,11 +16,15 @@ mod set;
 #[cfg(test)]
 mod tests;
 mod units;
+mod users;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use error::ScenarioError;
+pub use files::{ReadFile, ScenarioFile};
+pub use lists::{AccountList, EdgeList};
 pub use pattern::Pattern;
 
 use crate::metrics::Slo;
@@ -41,6 +47,8 @@ pub struct Scenario {
     pub slos: Vec<Slo>,
     /// The text as run: `--set` applied.
     pub text: String,
+    /// The files that it names, as they were read.
+    pub files: Vec<ScenarioFile>,
 }
 
 /// What is driven.
@@ -68,14 +76,12 @@ pub enum Create {
 }
 
 /// Who drives the target.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct UsersSpec {
     /// How many.
     pub count: u32,
-    /// Localpart of user n.
-    pub user: Pattern,
-    /// Password of user n.
-    pub password: Pattern,
+    /// Their names and passwords.
+    pub accounts: Accounts,
     /// Resource of user n; the server's choice without.
     pub resource: Option<Pattern>,
     /// Where the accounts come from.
@@ -84,19 +90,73 @@ pub struct UsersSpec {
     pub auth: Mechanism,
     /// Who is whose contact; without, what the server's rosters say.
     pub roster: Option<RosterSpec>,
+    /// Registrations and logins of set-up per second; without, as fast as a few at a time are.
+    pub setup_rate: Option<Rate>,
+}
+
+/// Names and passwords of the users.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Accounts {
+    /// By number.
+    Patterns {
+        /// Localpart of user n.
+        user: Pattern,
+        /// Password of user n.
+        password: Pattern,
+    },
+    /// One by one.
+    Listed(Arc<AccountList>),
+}
+
+impl Accounts {
+    /// Localpart of user `n`, counted from 0.
+    #[must_use]
+    pub fn username(&self, n: usize) -> String {
+        match self {
+            Self::Patterns { user, .. } => user.expand(n),
+            Self::Listed(list) => list.get(n).0.to_owned(),
+        }
+    }
+
+    /// Password of user `n`.
+    #[must_use]
+    pub fn password(&self, n: usize) -> String {
+        match self {
+            Self::Patterns { password, .. } => password.expand(n),
+            Self::Listed(list) => list.get(n).1.to_owned(),
+        }
+    }
+
+    /// The user of that name, which may be beyond those that the run has.
+    #[must_use]
+    pub fn number(&self, name: &str) -> Option<u32> {
+        match self {
+            Self::Patterns { user, .. } => user.number(name).and_then(|number| number.try_into().ok()),
+            Self::Listed(list) => list.number(name),
+        }
+    }
+
+    /// The password that all users have, unless each has its own.
+    #[must_use]
+    pub fn shared_password(&self) -> Option<String> {
+        match self {
+            Self::Patterns { password, .. } => (!password.is_numbered()).then(|| password.expand(0)),
+            Self::Listed(list) => list.shared_password().map(str::to_owned),
+        }
+    }
 }
 
 impl UsersSpec {
     /// Localpart of user `n`, counted from 0.
     #[must_use]
     pub fn username(&self, n: usize) -> String {
-        self.user.expand(n)
+        self.accounts.username(n)
     }
 
     /// Password of user `n`.
     #[must_use]
     pub fn password(&self, n: usize) -> String {
-        self.password.expand(n)
+        self.accounts.password(n)
     }
 
     /// Resource of user `n`.
@@ -107,7 +167,7 @@ impl UsersSpec {
 }
 
 /// Shape of the roster graph.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Graph {
     /// Everybody has the nearest users by number.
     Ring,
@@ -115,15 +175,30 @@ pub enum Graph {
     Random,
     /// A ring with every tenth edge rewired (Watts and Strogatz, 1998).
     SmallWorld,
+    /// Few users have many contacts: popularity falls with the rank as in Zipf's law.
+    Zipf,
+    /// As a file says.
+    File(Arc<EdgeList>),
 }
 
 /// Who is whose contact.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RosterSpec {
     /// Shape.
     pub graph: Graph,
-    /// Contacts per user; exact in a ring, the mean otherwise.
+    /// Contacts per user; exact in a ring, the mean otherwise (of a file rounded down).
     pub contacts: u32,
+}
+
+impl RosterSpec {
+    /// Whether nobody has a contact.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        match &self.graph {
+            Graph::File(list) => list.edges().is_empty(),
+            Graph::Ring | Graph::Random | Graph::SmallWorld | Graph::Zipf => self.contacts == 0,
+        }
+    }
 }
 
 /// How intended starts are spread.
@@ -324,10 +399,22 @@ impl Scenario {
     /// # Errors
     /// All faults that were found, in the order of the text; one that a pair caused names its path.
     pub fn parse_with(text: &str, sets: &[(String, String)]) -> Result<Self, Vec<ScenarioError>> {
+        Self::parse_with_files(text, sets, &mut |_| Err("no file is at hand here".to_owned()))
+    }
+
+    /// As [`Self::parse_with`]; `read_file` gives the text of each file that the scenario names.
+    ///
+    /// # Errors
+    /// As there; a fault in a file says in which line of it.
+    pub fn parse_with_files(
+        text: &str,
+        sets: &[(String, String)],
+        read_file: ReadFile<'_>,
+    ) -> Result<Self, Vec<ScenarioError>> {
         let (text, edits) = set::apply(text, sets).map_err(|e| vec![e])?;
         let root = set::parse(&text).map_err(|e| vec![e])?;
         let mut faults = fields::Faults::new(&text, &edits);
-        let scenario = document::scenario(&root, &text, &mut faults);
+        let scenario = document::scenario(&root, &text, files::Files::new(read_file), &mut faults);
         let faults = faults.into_sorted();
         match scenario {
             Some(scenario) if faults.is_empty() => Ok(scenario),

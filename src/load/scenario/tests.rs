@@ -194,11 +194,7 @@ const FAULTS: &[(&str, &str, &str)] = &[
         "line 10, column 11: auth value `EXTERNAL` is not built yet; supported: SCRAM-SHA-256, SCRAM-SHA-1, PLAIN, \
          ANONYMOUS",
     ),
-    (
-        "\"small-world\"",
-        "\"zipf\"",
-        "line 11, column 21: graph value `zipf` is not built yet; supported: ring, random, small-world",
-    ),
+    ("\"small-world\"", "\"ziff\"", "line 11, column 21: unknown graph value `ziff`; did you mean `zipf`?"),
     (
         "contacts = 20",
         "contacts = 21",
@@ -208,6 +204,16 @@ const FAULTS: &[(&str, &str, &str)] = &[
         "count   = 10_000",
         "count   = 12",
         "line 11, column 47: 20 contacts each need at least 21 users, not 12",
+    ),
+    (
+        "contacts = 20",
+        "contacts = 20, file = \"a\"",
+        "line 11, column 51: `file` belongs to `graph = \"file\"`",
+    ),
+    (
+        "\"small-world\", contacts = 20",
+        "\"file\", contacts = 20",
+        "line 11, column 11: `roster` lacks `file`; such as `file = \"edges.csv\"`",
     ),
     ("u{n:06}", "u{m}", "line 8, column 20: `user`: `{m}` is unknown; a pattern knows `{n}` and `{n:06}`"),
     (

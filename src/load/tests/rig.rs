@@ -10,7 +10,7 @@ use rand_core::SeedableRng as _;
 
 use super::server::{Habits, Server};
 use crate::engine::{ConnId, Hub, Intent, fleet};
-use crate::load::{LoadPlan, LoadWorld, Monitor, Scenario, VirtualUser, contacts};
+use crate::load::{LoadPlan, LoadWorld, Mode, Monitor, Scenario, VirtualUser, contacts};
 use crate::metrics::{IdsArrive, Summary};
 use crate::router::mailbox::MailboxLimits;
 use crate::time::Nanos;
@@ -50,6 +50,10 @@ impl Rig {
     }
 
     pub(super) fn with_reactors(reactors: usize, scenario: &str, habits: Habits) -> Self {
+        Self::in_mode(Mode::Run, reactors, scenario, habits)
+    }
+
+    pub(super) fn in_mode(mode: Mode, reactors: usize, scenario: &str, habits: Habits) -> Self {
         let scenario = Arc::new(Scenario::parse(scenario).expect("a sound scenario"));
         let users = &scenario.users;
         let graph = match &users.roster {
@@ -64,6 +68,7 @@ impl Rig {
             run: "t".to_owned(),
             ids: (!habits.rewrites_ids).then_some(IdsArrive::PRESERVED),
             monitor: Arc::clone(&monitor),
+            mode,
         };
         let worlds = LoadWorld::shares(&plan, reactors);
         let seats = fleet(reactors, MailboxLimits::default());

@@ -1,6 +1,6 @@
 //! A server of a hundred lines, with bad habits on request. It shares no code with the router.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::BytesMut;
@@ -39,6 +39,10 @@ pub(super) struct Habits {
     pub(super) refuses_after: Option<u32>,
     /// Messages and presence get ids of the server's.
     pub(super) rewrites_ids: bool,
+    /// Rosters are kept as RFC 6121 §3 has it, and only registered accounts exist.
+    pub(super) keeps_rosters: bool,
+    /// So many approvals are lost on their way.
+    pub(super) loses_approvals: u32,
     /// Registration is offered, and answered with a result or this error.
     pub(super) registers: Option<Option<&'static str>>,
 }
@@ -66,8 +70,9 @@ pub(super) struct Server {
     held: Option<(u32, String)>,
     /// Messages for users that are away.
     stored: Vec<(u32, String)>,
-    logins: u32,
     pub(super) registered: Vec<String>,
+    pub(super) subscriptions: Subscriptions,
+    pub(super) logins: u32,
 }
 
 fn is_due(every: Option<u32>, count: u32) -> bool {
@@ -96,8 +101,9 @@ impl Server {
             changes: 0,
             held: None,
             stored: Vec::new(),
-            logins: 0,
             registered: Vec::new(),
+            subscriptions: Subscriptions::default(),
+            logins: 0,
         }
     }
 
@@ -128,9 +134,13 @@ impl Server {
     pub(super) fn read(&mut self, id: u32, bytes: &[u8]) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         peer.unread.extend_from_slice(bytes);
-        while let Some(peer) = self.peers.get_mut(&id)
-            && let Some(frame) = peer.framer.next_frame(&mut peer.unread).expect("our clients write XML")
-        {
+        while let Some(peer) = self.peers.get_mut(&id) {
+            let frame = match peer.framer.next_frame(&mut peer.unread) {
+                // Who leaves while it is being authenticated closes a stream that has ended already.
+                Err(_) if bytes == b"</stream:stream>" => return peer.out.extend_from_slice(bytes),
+                other => other.expect("our clients write XML"),
+            };
+            let Some(frame) = frame else { return };
             self.on_frame(id, frame);
         }
     }
@@ -139,11 +149,17 @@ impl Server {
         let peer = self.peers.get_mut(&id).expect("a peer that writes");
         if let Frame::Element(element) = &frame
             && element.as_str().contains("jabber:iq:register")
+            && !element.as_str().contains("<remove/>")
         {
             let node = Node::parse(element, NS_CLIENT);
             let query = node.child("query", "jabber:iq:register").expect("a registration");
-            self.registered.push(query.child("username", "jabber:iq:register").expect("a name").text());
-            let answer = match self.habits.registers.expect("it was offered") {
+            let name = query.child("username", "jabber:iq:register").expect("a name").text();
+            let is_known = self.habits.keeps_rosters && self.registered.contains(&name);
+            let conflict = is_known.then_some("conflict");
+            if !is_known {
+                self.registered.push(name);
+            }
+            let answer = match self.habits.registers.expect("it was offered").or(conflict) {
                 None => "<iq type='result' id='register'/>".to_owned(),
                 Some(condition) => format!(
                     "<iq type='error' id='register'><error type='cancel'><{condition} \
@@ -166,6 +182,8 @@ impl Server {
                     self.logins += 1;
                     let known = self.habits.refuses.as_ref() != Some(&username)
                         && self.habits.refuses_after.is_none_or(|after| self.logins <= after);
+                    let is_there = !self.habits.keeps_rosters || self.registered.contains(&username);
+                    let known = known && is_there;
                     let account =
                         if known { Account::Known(Arc::clone(&self.credentials)) } else { Account::Unknown };
                     peer.negotiation.handle_account(account, &mut peer.out, &mut self.rng)
@@ -211,8 +229,13 @@ impl Server {
         }
         match head.kind {
             Kind::Message => self.on_message(id, &text[head.to.expect("a recipient").range()], &stamped),
+            Kind::Presence if head.to.is_some() => {
+                let to = number_of(&text[head.to.expect("it has one").range()]);
+                self.on_subscription(self.number(id), to, head.stanza_type);
+            }
             Kind::Presence => self.on_presence(id, head.stanza_type, head.id.is_some(), &stamped),
             Kind::Iq if head.stanza_type == StanzaType::Get => self.on_iq(id, element),
+            Kind::Iq if head.stanza_type == StanzaType::Set => self.on_set(id, element),
             Kind::Iq => {}
         }
     }
@@ -225,7 +248,7 @@ impl Server {
                 b"<stream:error><policy-violation xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>",
             );
         }
-        let to: u32 = to[1..to.find('@').expect("bare")].parse().expect("u{n}");
+        let to = number_of(to);
         if is_due(self.habits.drops_message, self.messages) {
             return;
         }
@@ -257,7 +280,10 @@ impl Server {
 
     fn on_presence(&mut self, id: u32, stanza_type: StanzaType, has_id: bool, stamped: &str) {
         let own = self.number(id);
-        let mut audience = self.contacts[own as usize].clone();
+        let mut audience = match self.habits.keeps_rosters {
+            true => self.subscriptions.watchers(own),
+            false => self.contacts[own as usize].clone(),
+        };
         if self.habits.shouts {
             audience = (0..u32::try_from(self.contacts.len()).expect("few")).filter(|u| *u != own).collect();
         }
@@ -285,6 +311,7 @@ impl Server {
         let stanza_id = node.attr("id").expect("an id").to_owned();
         let items: String = match node.child("query", "jabber:iq:roster") {
             None => String::new(),
+            Some(_) if self.habits.keeps_rosters => self.subscriptions.roster(self.number(id)),
             Some(_) => {
                 let contacts = &self.contacts[self.number(id) as usize];
                 let item = |u: &u32| format!("<item jid='u{u}@bench.local' subscription='both'/>");
@@ -296,5 +323,94 @@ impl Server {
         };
         let peer = self.peers.get_mut(&id).expect("a peer that asks");
         peer.out.extend_from_slice(format!("<iq type='result' id='{stanza_id}'>{items}</iq>").as_bytes());
+    }
+
+    fn on_subscription(&mut self, from: u32, to: u32, stanza_type: StanzaType) {
+        let Subscriptions { granted, asked, .. } = &mut self.subscriptions;
+        if stanza_type == StanzaType::Subscribe && !granted.contains(&(from, to)) {
+            asked.insert((from, to));
+        }
+        if stanza_type != StanzaType::Subscribed {
+            return;
+        }
+        if self.habits.loses_approvals > 0 {
+            self.habits.loses_approvals -= 1;
+        } else if asked.remove(&(to, from)) {
+            granted.insert((to, from));
+        }
+    }
+
+    /// A roster set that removes a contact, or the removal of the account.
+    fn on_set(&mut self, id: u32, element: &Element) {
+        let node = Node::parse(element, NS_CLIENT);
+        let stanza_id = node.attr("id").expect("an id").to_owned();
+        let own = self.number(id);
+        if let Some(query) = node.child("query", "jabber:iq:roster") {
+            let item = query.elements().next().expect("an item");
+            assert_eq!(item.attr("subscription"), Some("remove"));
+            self.subscriptions.remove(own, number_of(item.attr("jid").expect("an address")));
+        } else {
+            self.registered.retain(|name| *name != format!("u{own}"));
+        }
+        let peer = self.peers.get_mut(&id).expect("a peer that asks");
+        peer.out.extend_from_slice(format!("<iq type='result' id='{stanza_id}'/>").as_bytes());
+    }
+}
+
+fn number_of(address: &str) -> u32 {
+    address[1..address.find('@').expect("bare")].parse().expect("u{n}")
+}
+
+/// Who gets whose presence, and what rosters show of it.
+#[derive(Debug, Default)]
+pub(super) struct Subscriptions {
+    /// The first one gets the second one's presence.
+    pub(super) granted: BTreeSet<(u32, u32)>,
+    /// The first one has asked the second one.
+    pub(super) asked: BTreeSet<(u32, u32)>,
+    /// The second one stands in the first one's roster without a subscription: the other side removed it.
+    pub(super) left_over: BTreeSet<(u32, u32)>,
+}
+
+impl Subscriptions {
+    fn watchers(&self, user: u32) -> Vec<u32> {
+        self.granted.iter().filter(|(_, of)| *of == user).map(|(watcher, _)| *watcher).collect()
+    }
+
+    fn roster(&self, user: u32) -> String {
+        let own = |set: &BTreeSet<(u32, u32)>| {
+            set.iter().filter(|(a, _)| *a == user).map(|(_, b)| *b).collect::<Vec<_>>()
+        };
+        let mut contacts =
+            [own(&self.granted), own(&self.asked), own(&self.left_over), self.watchers(user)].concat();
+        contacts.sort_unstable();
+        contacts.dedup();
+        let item = |contact: u32| {
+            let (to, from) =
+                (self.granted.contains(&(user, contact)), self.granted.contains(&(contact, user)));
+            let state = match (to, from) {
+                (true, true) => "both",
+                (true, false) => "to",
+                (false, true) => "from",
+                (false, false) => "none",
+            };
+            format!("<item jid='u{contact}@bench.local' subscription='{state}'/>")
+        };
+        let items: String = contacts.into_iter().map(item).collect();
+        format!("<query xmlns='jabber:iq:roster'>{items}</query>")
+    }
+
+    fn remove(&mut self, user: u32, contact: u32) {
+        let had = self.granted.remove(&(user, contact)) | self.granted.remove(&(contact, user));
+        self.asked.remove(&(user, contact));
+        self.asked.remove(&(contact, user));
+        self.left_over.remove(&(user, contact));
+        if had {
+            self.left_over.insert((contact, user));
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.granted.is_empty() && self.asked.is_empty() && self.left_over.is_empty()
     }
 }

@@ -174,11 +174,12 @@ fn accounts_are_made_and_passwords_salted_once() {
         registered.dedup();
         assert_eq!((registered.len(), summary.other["registered"]), (20, 20), "{reactors} reactors");
         assert_eq!(summary.verdict(), Verdict::Passed, "{:?}", summary.failure);
-        for (create, rehearsed) in [("provision", 1), ("existing", 20)] {
+        for (create, word, count) in [("provision", "rehearsed", 1), ("existing", "rosters_right_before", 20)]
+        {
             let auth = format!("auth = \"SCRAM-SHA-256\", create = \"{create}\",");
             let text = SCENARIO.replace("auth = \"PLAIN\",", &auth);
             let summary = Rig::with_reactors(reactors, &text, Habits::default()).run().0;
-            assert_eq!(summary.other["rehearsed"], rehearsed, "{reactors} reactors, {create}");
+            assert_eq!(summary.other[word], count, "{reactors} reactors, {create}");
             assert_eq!(summary.verdict(), Verdict::Passed, "{:?}", summary.failure);
         }
     }

@@ -25,8 +25,13 @@ impl VirtualUser {
             State::Negotiating(login) => login.negotiation.handle_worked(worked, &mut out),
             State::Rehearsing(negotiation) => negotiation.handle_worked(worked, &mut out),
             State::Probing(probing) => probing.negotiation.handle_worked(worked, &mut out),
+            State::Visiting(visit) => {
+                let step = visit.on_worked(worked, &mut out);
+                write_scratch(out, cx);
+                return self.follow_visit(step, cx);
+            }
             State::Registering(_)
-            | State::Rehearsed
+            | State::ErrandDone
             | State::Joining(_)
             | State::Ready(_)
             | State::Leaving
@@ -99,7 +104,7 @@ impl VirtualUser {
             Ok(ClientStep::Continue | ClientStep::Element(_)) => {}
             Ok(ClientStep::Work(work)) => cx.request(*work),
             Ok(ClientStep::Authenticated | ClientStep::Bound { .. }) => {
-                self.state = State::Rehearsed;
+                self.state = State::ErrandDone;
                 cx.close(CloseReason::closed(Blame::Us));
                 cx.world.errand_done("rehearsed");
             }

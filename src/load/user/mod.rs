@@ -7,12 +7,13 @@ pub(super) mod answer;
 pub(super) mod login;
 mod probe;
 mod receive;
+mod visit;
 
 use std::collections::VecDeque;
 
 use super::reconnect::Attempt;
-use super::register::{Registered, Registration};
 use super::scenario::How;
+use super::setup::{Registered, Registration, Visit, Visited};
 use super::stanzas;
 use super::tally::ended_text;
 use super::world::LoadWorld;
@@ -55,8 +56,10 @@ enum State {
     Rehearsing(Box<ClientNegotiation>),
     /// Finds out whether ids arrive, on a connection of its own.
     Probing(Box<Probing>),
-    /// Has done so.
-    Rehearsed,
+    /// Sees to its roster or its account, on a connection of its own.
+    Visiting(Box<Visit>),
+    /// Has done what it was sent for before the first phase.
+    ErrandDone,
     /// Awaits stream, authentication, resource.
     Negotiating(Box<Login>),
     /// Awaits its roster and its own presence.
@@ -103,8 +106,7 @@ impl VirtualUser {
             bound: zero,
             ready: zero,
         };
-        let state = State::Negotiating(Box::new(Login { negotiation, times }));
-        Self { index, state, unwritten: VecDeque::new(), attempt: None }
+        Self::with_state(index, State::Negotiating(Box::new(Login { negotiation, times })))
     }
 
     /// A user whose connection was broken, and that will log in again.
@@ -118,16 +120,18 @@ impl VirtualUser {
         Self { attempt: Some(attempt), ..Self::logging_in(index, negotiation, intended, now) }
     }
 
+    const fn with_state(index: u32, state: State) -> Self {
+        Self { index, state, unwritten: VecDeque::new(), attempt: None }
+    }
+
     /// A user that will make its account and go away again.
     pub(super) const fn registering(index: u32) -> Self {
-        let state = State::Registering(Registration::new());
-        Self { index, state, unwritten: VecDeque::new(), attempt: None }
+        Self::with_state(index, State::Registering(Registration::new()))
     }
 
     /// A user that will authenticate and go away again.
     pub(super) fn rehearsing(index: u32, negotiation: ClientNegotiation) -> Self {
-        let state = State::Rehearsing(Box::new(negotiation));
-        Self { index, state, unwritten: VecDeque::new(), attempt: None }
+        Self::with_state(index, State::Rehearsing(Box::new(negotiation)))
     }
 
     /// Number of the user.
@@ -166,9 +170,13 @@ impl VirtualUser {
 
     fn log_out(&mut self, cx: &mut UserCx<'_>) {
         match self.state {
-            State::Leaving | State::Rehearsed | State::Broken => return,
+            State::Leaving | State::ErrandDone | State::Broken => return,
             State::Ready(_) | State::Joining(_) => cx.write(stanzas::leave),
-            State::Negotiating(_) | State::Registering(_) | State::Rehearsing(_) | State::Probing(_) => {
+            State::Negotiating(_)
+            | State::Registering(_)
+            | State::Rehearsing(_)
+            | State::Probing(_)
+            | State::Visiting(_) => {
                 cx.write(|out| out.extend_from_slice(stanzas::CLOSE));
             }
         }
@@ -243,8 +251,12 @@ impl Handler for VirtualUser {
                 registration.on_connected(&cx.world.domain, &mut out);
                 cx.set_timer(Timer::Negotiation, cx.now + NEGOTIATION_MAX);
             }
-            State::Rehearsed | State::Joining(_) | State::Ready(_) | State::Leaving | State::Broken => {
-                unreachable!("a user begins by registering, rehearsing or negotiating")
+            State::Visiting(visit) => {
+                visit.on_connected(&mut out);
+                cx.set_timer(Timer::Negotiation, cx.now + NEGOTIATION_MAX);
+            }
+            State::ErrandDone | State::Joining(_) | State::Ready(_) | State::Leaving | State::Broken => {
+                unreachable!("a user begins by registering, rehearsing, visiting or negotiating")
             }
         }
         write_scratch(out, cx);
@@ -255,6 +267,7 @@ impl Handler for VirtualUser {
             State::Negotiating(_) => self.negotiate(frame, cx),
             State::Rehearsing(_) => self.rehearse(frame, cx),
             State::Probing(_) => self.probe(frame, cx),
+            State::Visiting(_) => self.visit(frame, cx),
             State::Registering(registration) => {
                 let mut out = std::mem::take(&mut cx.world.scratch);
                 let account = (cx.world.username(self.index), cx.world.password(self.index));
@@ -269,7 +282,7 @@ impl Handler for VirtualUser {
                 Frame::Close => self.on_close_tag(cx),
                 Frame::Open(_) => cx.world.tally.other("not_a_stanza"),
             },
-            State::Rehearsed | State::Leaving => {
+            State::ErrandDone | State::Leaving => {
                 if matches!(frame, Frame::Close) {
                     self.on_close_tag(cx);
                 }
@@ -279,8 +292,11 @@ impl Handler for VirtualUser {
     }
 
     fn on_xml_error(&mut self, error: XmlError, cx: &mut UserCx<'_>) {
-        let example = format!("user {}: {error}", cx.world.username(self.index));
-        cx.world.tally.error("the server's XML is broken", &example, cx.now);
+        // Who leaves in the middle of a login does not begin the server's next stream; that one's header is no fault.
+        if !matches!(self.state, State::Leaving) {
+            let example = format!("user {}: {error}", cx.world.username(self.index));
+            cx.world.tally.error("the server's XML is broken", &example, cx.now);
+        }
         let error = StreamError::from(error);
         cx.write(|out| error.write(out));
         cx.close(CloseReason { blame: Blame::Peer, ended: Ended::StreamError(error.condition) });
@@ -299,10 +315,13 @@ impl Handler for VirtualUser {
     }
 
     fn on_timer(&mut self, timer: Timer, cx: &mut UserCx<'_>) {
-        if timer == Timer::Idle {
-            self.end_probe(cx);
-        } else if matches!(timer, Timer::CloseTag | Timer::Negotiation) {
-            cx.close(CloseReason { blame: Blame::Peer, ended: Ended::TimedOut });
+        match timer {
+            Timer::CloseTag | Timer::Negotiation => {
+                cx.close(CloseReason { blame: Blame::Peer, ended: Ended::TimedOut });
+            }
+            Timer::Idle if matches!(self.state, State::Visiting(_)) => self.visit_again(cx),
+            Timer::Idle => self.end_probe(cx),
+            Timer::PingAnswer | Timer::Outbox | Timer::Flush | Timer::Drain => {}
         }
     }
 
@@ -346,6 +365,10 @@ impl Handler for VirtualUser {
                 let outcome = registration.into_outcome().unwrap_or(Registered::Failed(what));
                 return cx.world.registered(outcome, cx.now, cx.effects);
             }
+            State::Visiting(_) => {
+                let what = ended_text(&reason.ended);
+                return cx.world.visited(self.index, Visited::Cut(what), cx.now, cx.effects);
+            }
             State::Negotiating(_) | State::Joining(_) | State::Rehearsing(_) | State::Probing(_) => {
                 cx.world.tally.error("connection lost while logging in", &what, cx.now);
                 cx.world.login_failed(Failure::TargetUnreachable(what), cx.now, cx.effects);
@@ -355,7 +378,7 @@ impl Handler for VirtualUser {
                 cx.world.connection_lost(&what, cx.now, cx.effects);
             }
             // Only connections that were for the run's sake are counted.
-            State::Rehearsed => return,
+            State::ErrandDone => return,
             State::Leaving => {}
         }
         cx.world.tally.close(reason);

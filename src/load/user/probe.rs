@@ -94,7 +94,7 @@ impl VirtualUser {
             let what = format!("message {:?}, presence {:?}", probing.message, probing.presence);
             cx.world.tally.error("it is not known whether ids arrive", &what, cx.now);
         }
-        self.state = State::Rehearsed;
+        self.state = State::ErrandDone;
         cx.write(stanzas::leave);
         cx.close(CloseReason::closed(Blame::Us));
         cx.world.errand_done("probed");

@@ -35,7 +35,8 @@ impl VirtualUser {
             State::Registering(_)
             | State::Rehearsing(_)
             | State::Probing(_)
-            | State::Rehearsed
+            | State::Visiting(_)
+            | State::ErrandDone
             | State::Negotiating(_)
             | State::Leaving
             | State::Broken => None,

@@ -6,8 +6,9 @@ mod cost;
 
 use std::path::Path;
 
-use super::numbers::{columns, count, duration, rate};
+use super::numbers::{bytes, columns, count, duration, rate};
 use crate::app::result::{Attempt, ResultFile};
+use crate::app::setup;
 use crate::app::terminal::{Colour, Terminal};
 use crate::metrics::{
     ActionSummary, Distribution, ErrorCount, Failure, IdsArrive, SloResult, SloState, Survival, Verdict,
@@ -31,20 +32,22 @@ pub(super) fn render(result: &ResultFile, folder: &Path, terminal: Terminal) -> 
     let (slos, costs, errors) = (slos(result, terminal), cost::phases(result), errors(result));
     let invalid: Vec<_> =
         result.summary.invalid.iter().map(|invalid| fact("invalid", invalid.what.clone())).collect();
-    let once = [
+    let measured = [
         delivery(result),
         reconnect(result),
         cost::health(result),
         cost::logins(result),
         cost::memory(result),
     ];
-    let once: Vec<_> = once.into_iter().flatten().collect();
+    let set_up = setup::made(&result.summary.other).into_iter().map(|line| fact("set-up", line));
+    let once: Vec<_> = set_up.chain(measured.into_iter().flatten()).collect();
     let last = [
         fact("files", format!("{}{}", folder.display(), attempt(result))),
         fact("repeat", result.command.clone()),
     ];
     let mut lines = vec![verdict(result, terminal), String::new()];
     lines.extend(subject(result));
+    lines.extend(needed(result));
     lines.push(String::new());
     // An empty line behind the table.
     let taken = lines.len() + latencies(result, 0).len() + 1 + once.len() + last.len();
@@ -174,6 +177,20 @@ fn subject(result: &ResultFile) -> [String; 4] {
         ),
         format!("program   {} {} ({}){debug}", program.name, program.version, program.commit),
     ]
+}
+
+/// The files that the scenario names, and whether the run can be repeated with them.
+fn needed(result: &ResultFile) -> impl Iterator<Item = String> {
+    let scenario = Path::new(&result.scenario.file);
+    result.scenario.files.iter().map(move |file| {
+        format!(
+            "needs     {}, {}, sha256 {:.12}, {}",
+            file.path,
+            bytes(file.bytes),
+            file.sha256,
+            file.state(scenario)
+        )
+    })
 }
 
 fn cores(list: &[usize]) -> Option<String> {

@@ -3,17 +3,18 @@
 //! It measures nothing and repeats nothing. An account that exists already is as good as a new one: set-up can be
 //! run again.
 
-use super::stanzas::CLOSE;
-use crate::stanza::NS_CLIENT;
+use super::visit::condition;
+use crate::load::stanzas::CLOSE;
+use crate::stanza::{NS_CLIENT, NS_STANZAS};
 use crate::stream::NS_STREAM;
 use crate::xml::{Frame, Node, escape_attr_into, escape_text_into};
 
-pub(super) const NS_REGISTER: &str = "jabber:iq:register";
-pub(super) const NS_REGISTER_FEATURE: &str = "http://jabber.org/features/iq-register";
+pub(in crate::load) const NS_REGISTER: &str = "jabber:iq:register";
+pub(in crate::load) const NS_REGISTER_FEATURE: &str = "http://jabber.org/features/iq-register";
 
 /// How it ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Registered {
+pub(in crate::load) enum Registered {
     /// The account exists now.
     Created,
     /// It existed before (`conflict`, XEP-0077 §3.1.1). Whether its password is ours shows at login.
@@ -24,25 +25,25 @@ pub(super) enum Registered {
 
 /// One account on its way.
 #[derive(Debug)]
-pub(super) struct Registration {
+pub(in crate::load) struct Registration {
     outcome: Option<Registered>,
 }
 
 impl Registration {
-    pub(super) const fn new() -> Self {
+    pub(in crate::load) const fn new() -> Self {
         Self { outcome: None }
     }
 
-    pub(super) const fn is_over(&self) -> bool {
+    pub(in crate::load) const fn is_over(&self) -> bool {
         self.outcome.is_some()
     }
 
-    pub(super) fn into_outcome(self) -> Option<Registered> {
+    pub(in crate::load) fn into_outcome(self) -> Option<Registered> {
         self.outcome
     }
 
     /// Writes the stream header (RFC 6120 §4.2).
-    pub(super) fn on_connected(&self, domain: &str, out: &mut Vec<u8>) {
+    pub(in crate::load) fn on_connected(&self, domain: &str, out: &mut Vec<u8>) {
         out.extend_from_slice(b"<?xml version='1.0'?><stream:stream to='");
         escape_attr_into(domain, out);
         for part in ["' version='1.0' xmlns='", NS_CLIENT, "' xmlns:stream='", NS_STREAM, "'>"] {
@@ -51,7 +52,7 @@ impl Registration {
     }
 
     /// Takes a frame; answers are appended to `out`.
-    pub(super) fn on_frame(&mut self, frame: Frame, account: &(String, String), out: &mut Vec<u8>) {
+    pub(in crate::load) fn on_frame(&mut self, frame: Frame, account: &(String, String), out: &mut Vec<u8>) {
         let element = match frame {
             Frame::Open(_) => return,
             Frame::Close => {
@@ -102,21 +103,21 @@ fn outcome(iq: &Node<'_>) -> Registered {
     if iq.attr("type") == Some("result") {
         return Registered::Created;
     }
-    let error = iq.child("error", NS_CLIENT);
-    let named = |node: &&Node<'_>| node.ns == crate::stanza::NS_STANZAS && node.name != "text";
-    let condition = error.and_then(|e| e.elements().find(named)).map_or("no condition", |c| c.name);
+    let condition = condition(iq);
+    let text = iq.child("error", NS_CLIENT).and_then(|error| error.child("text", NS_STANZAS)).map(Node::text);
+    let said = text.map(|text| format!(" ({})", text.trim())).unwrap_or_default();
     match condition {
         "conflict" => Registered::Exists,
         "resource-constraint" | "policy-violation" => Registered::Failed(format!(
-            "registration refused: {condition}; the server limits registrations per address (ejabberd: \
+            "registration refused: {condition}{said}; the server limits registrations per address (ejabberd: \
              registration_timeout: infinity; Prosody: registration_throttle_max)"
         )),
         "forbidden" | "not-allowed" | "not-authorized" | "service-unavailable" => {
             Registered::Failed(format!(
-                "registration refused: {condition}; {NS_REGISTER} is not open to this address (ejabberd: mod_register \
+                "registration refused: {condition}{said}; {NS_REGISTER} is not open to this address (ejabberd: mod_register \
              ip_access; Prosody: allow_registration)"
             ))
         }
-        _ => Registered::Failed(format!("registration refused: {condition}")),
+        _ => Registered::Failed(format!("registration refused: {condition}{said}")),
     }
 }
