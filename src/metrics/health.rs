@@ -15,7 +15,8 @@ pub const LAG_FLOOR_NS: u64 = 100_000;
 /// A reactor of the harness that is busier than this in a run cannot be punctual.
 pub const BUSY_RATIO_MAX: f64 = 0.85;
 
-/// When the machine's host gives more than this share of its CPU time to others, whoever measures on it measures them, too.
+/// When the machine's host gives more than this share of its CPU time to others, it may be them who made a latency exceed
+/// its maximum. Latencies that met theirs met it in spite of them.
 pub const STOLEN_RATIO_MAX: f64 = 0.02;
 
 /// Stolen time below this is never judged, in nanoseconds, all cores together: the kernel counts it in ticks of 10 ms, and
@@ -26,7 +27,7 @@ pub const STOLEN_FLOOR_NS: u64 = 100_000_000;
 /// times a second.
 pub const PHASE_JUDGED_NS_MIN: u64 = 1_000_000_000;
 
-/// Whether so much time was stolen that a measurement says nothing.
+/// Whether so much time was stolen that a latency's excess says nothing.
 #[must_use]
 pub fn is_stolen(ratio: f64, stolen_ns: u64) -> bool {
     ratio > STOLEN_RATIO_MAX && stolen_ns >= STOLEN_FLOOR_NS

@@ -410,7 +410,7 @@ impl Summary {
 
     /// Takes the driver's word on the harness itself, over the whole run and by phase; adds to [`Summary::invalid`] what
     /// was the limit in a phase whose numbers are judged: a measured one with operations, and the login phase if an SLO
-    /// is about logins.
+    /// is about logins. Where the machine's host took too much, latencies that broke their SLO are invalid instead.
     pub fn set_harness_health(&mut self, whole: HarnessHealth, phases: Vec<PhaseHealth>) {
         self.harness = Some(whole);
         let logins = self.slos.iter().any(|slo| slo.metric.starts_with("login."));
@@ -418,7 +418,10 @@ impl Summary {
             let phase = self.phases.iter().find(|phase| phase.name == health.phase);
             phase.is_some_and(|phase| phase.measured && (logins || !phase.actions.is_empty()))
         };
-        self.invalid.extend(phases.iter().filter(is_judged).flat_map(judge::harness));
+        for health in phases.iter().filter(is_judged) {
+            self.invalid.extend(judge::busy(health));
+            self.invalid.extend(judge::stolen(health, &mut self.slos));
+        }
         self.harness_phases = phases;
     }
 }

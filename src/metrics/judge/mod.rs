@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 use super::health::{self, ACHIEVED_RATIO_MIN, BUSY_RATIO_MAX};
-use super::slo::{Bound, Metric, Parts, Slo};
+use super::slo::{Bound, Metric, Parts, Slo, Unit};
 use super::verdict::{Invalid, PhaseHealth, SloResult, SloState};
 use super::{ActionRecord, LoginRecord, PhaseRecord, ReconnectRecord, Recorder, format_ns};
 
@@ -56,30 +56,44 @@ pub(super) fn invalid(phases: &[PhaseRecord], slos: &[SloResult]) -> Vec<Invalid
     invalid
 }
 
-/// Why the harness or its machine was the limit in a phase; nothing of a phase too short to tell.
-pub(super) fn harness(health: &PhaseHealth) -> Vec<Invalid> {
-    let mut invalid = Vec::new();
-    if health.elapsed_ns < health::PHASE_JUDGED_NS_MIN {
-        return invalid;
+/// Why the harness was the limit in a phase; nothing of a phase too short to tell.
+pub(super) fn busy(health: &PhaseHealth) -> Option<Invalid> {
+    if health.elapsed_ns < health::PHASE_JUDGED_NS_MIN || health.busy_ratio <= BUSY_RATIO_MAX {
+        return None;
     }
-    let phase = &health.phase;
-    if health.busy_ratio > BUSY_RATIO_MAX {
-        let what = format!(
-            "phase {phase}: a reactor of the harness was busy {:.0} % of the time, {:.0} % at most can be punctual",
-            health.busy_ratio * 100.0,
-            BUSY_RATIO_MAX * 100.0
-        );
-        invalid.push(Invalid { limit: "busy".to_owned(), what });
+    let what = format!(
+        "phase {}: a reactor of the harness was busy {:.0} % of the time, {:.0} % at most can be punctual",
+        health.phase,
+        health.busy_ratio * 100.0,
+        BUSY_RATIO_MAX * 100.0
+    );
+    Some(Invalid { limit: "busy".to_owned(), what })
+}
+
+/// Takes back which latencies broke their SLO in a phase in which the machine's host gave too much time to others: it may
+/// have been the host alone. What was met was met in spite of it, since time that is stolen only makes latencies longer.
+pub(super) fn stolen(health: &PhaseHealth, slos: &mut [SloResult]) -> Vec<Invalid> {
+    if health.elapsed_ns < health::PHASE_JUDGED_NS_MIN
+        || !health::is_stolen(health.stolen_ratio, health.stolen_ns)
+    {
+        return Vec::new();
     }
-    if health::is_stolen(health.stolen_ratio, health.stolen_ns) {
-        let what = format!(
-            "phase {phase}: the host of this machine gave {:.1} % of its CPU time to others (steal), {:.0} % at most",
+    let is_hit = |slo: &&mut SloResult| {
+        let is_latency = Metric::parse(&slo.metric).is_ok_and(|metric| metric.unit() == Unit::Duration);
+        let is_here = slo.phase.as_ref().is_none_or(|phase| *phase == health.phase);
+        slo.state == SloState::Broken && is_latency && is_here
+    };
+    let take_back = |slo: &mut SloResult| {
+        slo.state = SloState::Invalid;
+        slo.why = format!(
+            "the host of this machine gave {:.1} % of its CPU time to others (steal), {:.0} % at most",
             health.stolen_ratio * 100.0,
             health::STOLEN_RATIO_MAX * 100.0
         );
-        invalid.push(Invalid { limit: "steal".to_owned(), what });
-    }
-    invalid
+        let what = format!("phase {}: {} is {}: {}", health.phase, slo.metric, slo.measured, slo.why);
+        Invalid { limit: "steal".to_owned(), what }
+    };
+    slos.iter_mut().filter(is_hit).map(take_back).collect()
 }
 
 fn phase_prefix(phase: Option<&str>) -> String {
