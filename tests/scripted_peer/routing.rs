@@ -108,7 +108,8 @@ impl Loop {
         if let Some((user, ops)) = self.script.departs
             && self.log.departed.is_none()
             && self.log.ops.len() >= ops
-            && let Some(client) = self.clients.iter_mut().find(|client| client.user == Some(user))
+            && let Some(client) =
+                self.clients.iter_mut().find(|client| client.user == Some(user) && !client.gone)
         {
             client.close();
             self.log.departed = Some(user);
