@@ -16,6 +16,7 @@
 mod clients;
 mod server;
 
+use std::fmt;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
@@ -37,6 +38,15 @@ pub(crate) enum Load {
     Rate(u64),
     /// So many of each user under way at any time: closed.
     InFlight(usize),
+}
+
+impl fmt::Display for Load {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rate(rate) => write!(f, "{rate}/s"),
+            Self::InFlight(count) => write!(f, "{count} in flight"),
+        }
+    }
 }
 
 /// One figure of each kind.
@@ -73,7 +83,7 @@ fn main() {
                     all.collect::<Vec<_>>().join(", ")
                 };
                 println!(
-                    "| {threads} | {load:?} | {way:?} | {} | {} | {} | {} |",
+                    "| {threads} | {load} | {way:?} | {} | {} | {} | {} |",
                     all(|f| f.per_second, 0),
                     all(|f| f.cpu_us, 2),
                     all(|f| f.p50_us, 0),

@@ -184,7 +184,7 @@ fn what_the_host_took_excuses_a_latency_and_nothing_else() {
         // A tick or two of a short phase.
         (PhaseHealth { stolen_ns: 90_000_000, ..stolen.clone() }, p99, broken, SloState::Broken),
         (PhaseHealth { elapsed_ns: 999_999_999, ..stolen.clone() }, p99, broken, SloState::Broken),
-        (PhaseHealth { phase: "b".to_owned(), ..stolen.clone() }, p99, broken, SloState::Broken),
+        (PhaseHealth { phase: "b".to_owned(), ..stolen }, p99, broken, SloState::Broken),
     ] {
         let phases = vec![phase("a", true, &[10; 100], 10), phase("b", true, &[10; 100], 10)];
         let mut summary = records(phases).into_summary(&[slo(Some("a"), metric, bound)]);
@@ -205,7 +205,7 @@ fn a_limit_of_the_harness_is_invalid_where_it_is_judged() {
         (PhaseHealth { busy_ratio: 0.85, cpu_ratio: 0.99, wait_ratio: 0.5, ..sound }, &[]),
         (busy.clone(), &["busy"]),
         (PhaseHealth { elapsed_ns: 999_999_999, ..busy.clone() }, &[]),
-        (PhaseHealth { phase: "warm-up".to_owned(), ..busy.clone() }, &[]),
+        (PhaseHealth { phase: "warm-up".to_owned(), ..busy }, &[]),
     ];
     for (health, limits) in cases {
         let phases = vec![phase("a", true, &[10; 100], 10), phase("warm-up", false, &[10; 100], 10)];
