@@ -5,7 +5,7 @@
 
 use super::recorder::{HIGH_NS, STEP_NS};
 
-/// Buckets that are not empty, ascending: highest value in units of [`STEP_NS`] ([`u32::MAX`]: above the histogram), and
+/// Buckets that are not empty, ascending: highest value in units of 512 ns ([`u32::MAX`]: above the histogram), and
 /// how many samples.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Buckets(Vec<(u32, u32)>);
