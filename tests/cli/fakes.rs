@@ -16,6 +16,10 @@ pub(super) fn says(words: &'static [&'static str]) -> SocketAddr {
                 return;
             }
         }
+        // What is closed with something unread is reset, and the last words may go with it.
+        let _ = client.shutdown(Shutdown::Write);
+        let mut rest = [0; 4096];
+        while client.read(&mut rest).is_ok_and(|count| count > 0) {}
     })
 }
 
