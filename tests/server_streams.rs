@@ -8,7 +8,7 @@ use base64::Engine;
 use bytes::BytesMut;
 use rand_chacha::ChaCha12Rng;
 use rand_core::SeedableRng;
-use xmpp_bench::engine::{ConnId, Hub, Intent};
+use xmpp_bench::engine::{ConnId, Hub, Intent, Ticket, do_here};
 use xmpp_bench::limits::{IDLE_MAX, NEGOTIATION_MAX, PING_ANSWER_MAX, SCRAM_ITERATIONS};
 use xmpp_bench::router::Subscription;
 use xmpp_bench::server::{AccountSpec, ClientLink, ConflictPolicy, ServerConfig, ServerWorld};
@@ -181,8 +181,8 @@ fn a_password_is_salted_elsewhere_and_only_its_stream_waits() {
         let pong = wire.ask(other, "<iq type='get' id='1' to='d'><ping xmlns='urn:xmpp:ping'/></iq>");
         assert!(pong.contains("type='result'"), "{pong}");
         let (ticket, work) = wire.hub.next_job().expect("the password is to be salted");
-        assert_eq!(ticket.conn, nurse);
-        wire.hub.handle_answer(ticket, work.run(), wire.now);
+        assert_eq!(ticket, Ticket::Connection(nurse));
+        wire.hub.handle_answer(ticket, do_here(work), wire.now);
         assert_eq!(wire.hub.next_resumed(), Some(nurse));
         while wire.hub.handle_read(nurse, &mut BytesMut::new(), wire.now, wire.now) {}
         wire.serve();
@@ -206,7 +206,7 @@ fn work_for_a_stream_that_has_ended_is_dropped() {
     let (ticket, work) = wire.hub.next_job().expect("the password is to be salted");
     wire.hub.handle_error(nurse, ErrorKind::ConnectionReset, wire.now);
     wire.serve();
-    wire.hub.handle_answer(ticket, work.run(), wire.now);
+    wire.hub.handle_answer(ticket, do_here(work), wire.now);
     assert!(wire.hub.next_resumed().is_none());
     assert!(wire.hub.is_empty());
 }

@@ -81,14 +81,7 @@ impl<H: Handler> Cx<'_, H> {
     /// overtake this one's effect (RFC 6120 §10.1).
     pub fn request(&mut self, job: JobOf<H>) {
         self.io.held = Held::Answer;
-        self.effects.queue.push_back(Effect::Job(Ticket { conn: self.me, is_store: false }, job));
-    }
-
-    /// Has something stored. Frames go on being handed over, but what is answered ([`Effects::answer`]) waits until
-    /// [`Handler::on_answer`] was called for everything that was stored before.
-    pub fn store(&mut self, job: JobOf<H>) {
-        self.io.barrier.get_or_insert_default().uncommitted += 1;
-        self.effects.queue.push_back(Effect::Job(Ticket { conn: self.me, is_store: true }, job));
+        self.effects.queue.push_back(Effect::Job(Ticket::Connection(self.me), job));
     }
 
     /// Ends the connection: [`Handler::on_closed`] follows at once, then what the outbox holds is flushed, the write

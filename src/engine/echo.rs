@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use rand_chacha::ChaCha12Rng;
 
-use super::{CloseReason, Connect, Cx, Effects, Ended, Handler, Job, Never, Stamp, Timer, World};
+use super::{
+    Answerer, CloseReason, Connect, Cx, Effects, Ended, Errand, Handler, Job, Never, Stamp, Timer, World,
+};
 use crate::limits::{FRAMER_AFTER_AUTH, FramerLimits};
 use crate::stanza::{Stanza, To};
 use crate::stream::Blame;
@@ -19,8 +21,8 @@ pub(crate) struct Chore(&'static str);
 impl Job for Chore {
     type Answer = &'static str;
 
-    fn run(self) -> &'static str {
-        self.0
+    fn begin(self, answer: Answerer<&'static str>) -> Option<Errand> {
+        Some(Box::new(move || answer.give(self.0)))
     }
 }
 
@@ -33,6 +35,8 @@ pub(crate) struct Log {
     pub(crate) lines: Vec<String>,
     pub(crate) undeliverable: Vec<String>,
     pub(crate) done: bool,
+    /// Whose store jobs are under way, oldest first.
+    pub(crate) storing: Vec<super::ConnId>,
     /// Where to connect with the next deadline.
     pub(crate) connect: Vec<std::net::SocketAddr>,
 }
@@ -54,7 +58,11 @@ impl Handler for Echo {
             }
             Frame::Element(element) if element.tag().name() == "request" => cx.request(Chore("<requested/>")),
             Frame::Element(element) if element.tag().name() == "cut" => cx.effects.task(cx.me, "cut"),
-            Frame::Element(element) if element.tag().name() == "store" => cx.store(Chore("<stored/>")),
+            Frame::Element(element) if element.tag().name() == "store" => {
+                cx.world.storing.push(cx.me);
+                cx.effects.hold(cx.me);
+                cx.effects.job(Chore("stored"));
+            }
             Frame::Element(element) if element.tag().name() == "iq" => {
                 cx.effects.answer(cx.me, Stanza::from_own(element.bytes));
             }
@@ -97,6 +105,7 @@ impl World for Log {
     type Link = Echo;
     type Mail = Never;
     type Job = Chore;
+    type News = &'static str;
     fn on_accept(&mut self, _: Nanos) -> Option<Echo> {
         Some(Echo)
     }
@@ -117,6 +126,13 @@ impl World for Log {
     }
     fn on_mail(&mut self, mail: Never, _: Nanos, _: &mut Effects<Echo>) {
         match mail {}
+    }
+    fn on_answer(&mut self, answer: &'static str, _: Nanos, effects: &mut Effects<Echo>) {
+        self.lines.push(answer.to_owned());
+        effects.release(self.storing.remove(0));
+    }
+    fn on_news(&mut self, news: &'static str, _: Nanos, _: &mut Effects<Echo>) {
+        self.lines.push(format!("news {news}"));
     }
     fn on_stop(&mut self, _: Nanos, _: &mut Effects<Echo>) {
         self.done = true;

@@ -51,8 +51,16 @@ pub enum Effect<H: Handler> {
     Connect(Connect<H>),
     /// [`World::on_mail`] of another hub's world.
     Mail(HomeId, <H::World as World>::Mail),
-    /// Something to be done elsewhere for a connection.
+    /// Something to be done elsewhere.
     Job(Ticket, JobOf<H>),
+    /// One thing more is to be safe before a connection's answers go out.
+    Hold(ConnId),
+    /// One thing is safe that a connection's answers waited for.
+    Release(ConnId),
+    /// A connection's input waits.
+    Wait(ConnId),
+    /// It goes on.
+    GoOn(ConnId),
     /// An answer to a stanza of a connection.
     Answer(ConnId, Stanza),
 }
@@ -82,10 +90,37 @@ impl<H: Handler> Effects<H> {
         end - start
     }
 
-    /// Answers a stanza of `conn`: as [`Effects::deliver`] with [`Stamp::Kept`], but not before everything is safe that the
-    /// same stream had stored before ([`super::Cx::store`]).
+    /// Answers a stanza of `conn`: as [`Effects::deliver`] with [`Stamp::Kept`], but not before everything is safe that
+    /// its answers were held for ([`Effects::hold`]).
     pub fn answer(&mut self, conn: ConnId, stanza: Stanza) {
         self.queue.push_back(Effect::Answer(conn, stanza));
+    }
+
+    /// Closes the accept barrier of `conn`: what is answered from now on waits for one [`Effects::release`] for each of
+    /// these.
+    pub fn hold(&mut self, conn: ConnId) {
+        self.queue.push_back(Effect::Hold(conn));
+    }
+
+    /// What [`Effects::hold`] was for is safe; with the last one the barrier opens.
+    pub fn release(&mut self, conn: ConnId) {
+        self.queue.push_back(Effect::Release(conn));
+    }
+
+    /// Hands over no further frame of `conn` until [`Effects::go_on`]: later stanzas must not overtake this one's effect
+    /// (RFC 6120 §10.1).
+    pub fn wait(&mut self, conn: ConnId) {
+        self.queue.push_back(Effect::Wait(conn));
+    }
+
+    /// Ends [`Effects::wait`].
+    pub fn go_on(&mut self, conn: ConnId) {
+        self.queue.push_back(Effect::GoOn(conn));
+    }
+
+    /// Has a job done elsewhere for the world; [`World::on_answer`] gets what comes of it.
+    pub fn job(&mut self, job: JobOf<H>) {
+        self.queue.push_back(Effect::Job(Ticket::World, job));
     }
 
     /// Asks something of a connection; nothing happens when it is gone.

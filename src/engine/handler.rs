@@ -53,7 +53,7 @@ pub trait Handler: Sized + std::fmt::Debug + Send + 'static {
     /// The outbox's budget is used up and nothing could be superseded. The handler writes nothing more than a last
     /// stream error and closes with [`super::Ended::SlowReader`].
     fn on_slow_reader(&mut self, cx: &mut Cx<'_, Self>);
-    /// A job that this handler asked for ([`Cx::request`], [`Cx::store`]) is done.
+    /// A job that this handler asked for ([`Cx::request`]) is done.
     fn on_answer(&mut self, answer: AnswerOf<Self>, cx: &mut Cx<'_, Self>);
     /// The connection leaves this hub for its home ([`Cx::move_to`]); it has not ended. `cx.world` is the old one.
     fn on_departure(&mut self, cx: &mut Cx<'_, Self>) {
@@ -77,8 +77,10 @@ pub trait World: Sized + std::fmt::Debug + Send + 'static {
 
     /// What it sends to the worlds of other hubs ([`Effects::mail`]).
     type Mail: Weigh + std::fmt::Debug + Send + 'static;
-    /// What its connections have done elsewhere ([`Cx::request`], [`Cx::store`]).
+    /// What it and its connections have done elsewhere ([`Cx::request`], [`Effects::job`]).
     type Job: Job;
+    /// What the driver's owner may tell it from another thread.
+    type News: std::fmt::Debug + Send + 'static;
 
     /// A peer connected to a listener: its handler, or `None` to refuse it.
     fn on_accept(&mut self, now: Nanos) -> Option<Self::Link>;
@@ -103,6 +105,16 @@ pub trait World: Sized + std::fmt::Debug + Send + 'static {
     }
     /// Mail from the world of another hub.
     fn on_mail(&mut self, mail: Self::Mail, now: Nanos, effects: &mut Effects<Self::Link>);
+    /// A job that the world asked for ([`Effects::job`]) is done. Only a world that asks is answered.
+    fn on_answer(&mut self, answer: AnswerOf<Self::Link>, now: Nanos, effects: &mut Effects<Self::Link>) {
+        let _ = (now, effects);
+        unreachable!("this world asks for nothing: {answer:?}");
+    }
+    /// News from the driver's owner. Only a world whose owner has some is told any.
+    fn on_news(&mut self, news: Self::News, now: Nanos, effects: &mut Effects<Self::Link>) {
+        let _ = (now, effects);
+        unreachable!("nobody has news for this world: {news:?}");
+    }
     /// The operator asked for the end (SIGINT, SIGTERM).
     fn on_stop(&mut self, now: Nanos, effects: &mut Effects<Self::Link>);
     /// Nothing is left to do: the driver returns once the outboxes are flushed.

@@ -29,7 +29,7 @@ pub use effects::{Connect, Effect, Effects, Stamp, Target};
 pub use fleet::{Letter, Luggage, Moving, Never, Seat, fleet};
 pub use handler::{ConnId, Handler, World};
 pub use hub::{AnswerOf, Hub, Intent, JobOf, Ticket};
-pub use job::Job;
+pub use job::{Answerer, Errand, Job, do_here};
 pub use outbox::Outbox;
 pub use timers::{Timer, Timers};
 pub use transport::Transport;

@@ -22,7 +22,7 @@ use super::tally::Tally;
 use super::together::Together;
 use super::users::Users;
 use super::{Monitor, Scenario, VirtualUser, stanzas};
-use crate::engine::{Connect, Effects, Job, World};
+use crate::engine::{Answerer, Connect, Effects, Errand, Job, Never, World};
 use crate::limits::{HOMES_MAX, SALTED_PASSWORDS_MAX};
 use crate::metrics::{Failure, IdsArrive, Invalid, LoginRecord, LoginTimes};
 use crate::stanza::{self, JidRef, Stanza};
@@ -328,8 +328,8 @@ impl LoadWorld {
 impl Job for ClientWork {
     type Answer = ClientWorked;
 
-    fn run(self) -> ClientWorked {
-        Self::run(self)
+    fn begin(self, answer: Answerer<ClientWorked>) -> Option<Errand> {
+        Some(Box::new(move || answer.give(self.run())))
     }
 }
 
@@ -337,6 +337,7 @@ impl World for LoadWorld {
     type Link = VirtualUser;
     type Mail = Mail;
     type Job = ClientWork;
+    type News = Never;
 
     fn on_accept(&mut self, _now: Nanos) -> Option<VirtualUser> {
         None

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use super::workers::Workers;
-use super::{Gauge, Reactor, ReactorConfig, ReactorReport, Stopper};
+use super::{Gauge, Messenger, Reactor, ReactorConfig, ReactorReport, Stopper};
 use crate::engine::{World, fleet};
 use crate::router::mailbox::MailboxLimits;
 
@@ -61,6 +61,12 @@ impl<W: World> Fleet<W> {
     #[must_use]
     pub fn stopper(&self) -> Stopper {
         Stopper::of_all(self.reactors.iter().map(Reactor::stopper))
+    }
+
+    /// A handle for each that tells its world news while it runs, in order.
+    #[must_use]
+    pub fn messengers(&self) -> Vec<Messenger<W>> {
+        self.reactors.iter().map(Reactor::messenger).collect()
     }
 
     /// What each of them shows of itself while it runs, in order.

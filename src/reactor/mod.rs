@@ -13,6 +13,7 @@ mod connect;
 mod entropy;
 mod fleet;
 mod gauge;
+mod messenger;
 mod report;
 mod socket;
 mod stopper;
@@ -36,7 +37,7 @@ use mio::{Events, Poll, Waker};
 use rustix::thread::{CpuSet, sched_setaffinity};
 use slab::Slab;
 
-use crate::engine::{AnswerOf, ConnId, Hub, Seat, Ticket, World, fleet as seats};
+use crate::engine::{ConnId, Hub, Seat, World, fleet as seats};
 use crate::limits::{EVENTS_PER_TURN_MAX, READ_BYTES_PER_TURN_MAX};
 use crate::router::mailbox::{MailboxLimits, Wake};
 use crate::time::Nanos;
@@ -44,11 +45,13 @@ use crate::time::Nanos;
 pub use clock::Clock;
 pub use fleet::Fleet;
 pub use gauge::Gauge;
+pub use messenger::Messenger;
 pub use report::ReactorReport;
 pub use stopper::Stopper;
 
 use accept::Listener;
 use connect::Connecting;
+use messenger::Heard;
 use socket::Socket;
 use stopper::Handle;
 use timer_fd::TimerFd;
@@ -80,15 +83,12 @@ pub struct Reactor<W: World> {
     /// How much the next read asks for; follows what the last ones gave.
     read_bytes: usize,
     workers: Workers,
-    answers: Receiver<Answered<W>>,
-    answered: Sender<Answered<W>>,
+    heard: Receiver<Heard<W>>,
+    queue: Sender<Heard<W>>,
     config: ReactorConfig,
     report: ReactorReport,
     gauge: Gauge,
 }
-
-/// A job that is done, and whose it was.
-type Answered<W> = (Ticket, AnswerOf<<W as World>::Link>);
 
 impl<W: World> Reactor<W> {
     /// A reactor around `world`, alone; nothing runs yet.
@@ -107,7 +107,7 @@ impl<W: World> Reactor<W> {
         let handle = Arc::new(Handle::new(Waker::new(poll.registry(), token::WAKER)?));
         let hub = Hub::in_fleet(world, entropy::generator()?, seat);
         hub.set_waker(Arc::clone(&handle) as Arc<dyn Wake>);
-        let (answered, answers) = channel();
+        let (queue, heard) = channel();
         Ok(Self {
             poll,
             clock: Clock,
@@ -121,8 +121,8 @@ impl<W: World> Reactor<W> {
             scratch: BytesMut::with_capacity(READ_BYTES_PER_TURN_MAX),
             read_bytes: turn::READ_BYTES_MIN,
             workers,
-            answers,
-            answered,
+            heard,
+            queue,
             config,
             report: ReactorReport::default(),
             gauge: Gauge::default(),
@@ -153,6 +153,12 @@ impl<W: World> Reactor<W> {
     #[must_use]
     pub fn stopper(&self) -> Stopper {
         Stopper::of(Arc::clone(&self.handle))
+    }
+
+    /// A handle that tells its world news while it runs.
+    #[must_use]
+    pub fn messenger(&self) -> Messenger<W> {
+        Messenger { queue: self.queue.clone(), handle: Arc::clone(&self.handle) }
     }
 
     /// What it shows of itself while it runs.

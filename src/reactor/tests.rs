@@ -152,3 +152,20 @@ fn an_aborted_connection_is_reset() {
     assert_eq!(log.lines.last().map(String::as_str), Some("closed Us Closed"));
     assert_eq!(report.counters.closed, 1);
 }
+
+#[test]
+fn news_wakes_a_reactor_that_waits() {
+    let mut reactor = Reactor::<Log>::new(Log::default(), ReactorConfig::default()).unwrap();
+    let addr = reactor.listen("127.0.0.1:0".parse().unwrap()).unwrap();
+    let (stopper, messenger) = (reactor.stopper(), reactor.messenger());
+    let thread = std::thread::spawn(move || reactor.run().unwrap());
+    let running = Running { addr, stopper, thread };
+    let mut stream = running.connect();
+    stream.write_all(b"<store/><iq id='1'/>").unwrap();
+    expect(&mut stream, "<iq id='1'/>");
+    messenger.send("hello");
+    stream.write_all(b"</stream:stream>").unwrap();
+    stream.read_to_string(&mut String::new()).unwrap();
+    let (log, _) = running.stop();
+    assert_eq!(log.lines.iter().filter(|line| *line == "news hello" || *line == "stored").count(), 2);
+}

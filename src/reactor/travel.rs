@@ -1,10 +1,10 @@
-//! Connections that move between reactors, and jobs that leave and come back as answers.
+//! Connections that move between reactors; jobs that leave and come back as answers; news from the owner.
 
 use mio::net::TcpStream;
 
 use super::Reactor;
-use crate::engine::{ConnId, Job, World};
-use crate::router::mailbox::Wake;
+use super::messenger::Heard;
+use crate::engine::{Answerer, ConnId, Job, World};
 use crate::time::Nanos;
 
 impl<W: World> Reactor<W> {
@@ -34,20 +34,21 @@ impl<W: World> Reactor<W> {
     /// Hands jobs to the workers.
     pub(super) fn send_jobs(&mut self) {
         while let Some((ticket, job)) = self.hub.next_job() {
-            let (answered, handle) = (self.answered.clone(), std::sync::Arc::clone(&self.handle));
-            self.workers.submit(Box::new(move || {
-                // A reactor that has ended needs no answer.
-                if answered.send((ticket, job.run())).is_ok() {
-                    handle.wake();
-                }
-            }));
+            let messenger = self.messenger();
+            let answerer = Answerer::new(move |answer| messenger.tell(Heard::Answer(ticket, answer)));
+            if let Some(errand) = job.begin(answerer) {
+                self.workers.submit(errand);
+            }
         }
     }
 
-    /// Hands answers to their connections.
-    pub(super) fn take_answers(&mut self, now: Nanos) {
-        while let Ok((ticket, answer)) = self.answers.try_recv() {
-            self.hub.handle_answer(ticket, answer, now);
+    /// Hands answers to who asked, and news to the world.
+    pub(super) fn hear(&mut self, now: Nanos) {
+        while let Ok(heard) = self.heard.try_recv() {
+            match heard {
+                Heard::Answer(ticket, answer) => self.hub.handle_answer(ticket, answer, now),
+                Heard::News(news) => self.hub.handle_news(news, now),
+            }
         }
     }
 }

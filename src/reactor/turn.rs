@@ -33,7 +33,7 @@ impl<W: World> Reactor<W> {
         }
         let now = self.clock.now();
         self.hub.handle_mail(now);
-        self.take_answers(now);
+        self.hear(now);
         self.unpack_arrivals(now);
         if self.can_accept(now) {
             self.accept_ready(now);

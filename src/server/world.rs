@@ -13,7 +13,7 @@ use super::client_link::{ClientLink, ClientTask};
 use super::config::{ConflictPolicy, ServerConfig};
 use super::connections::Connections;
 use super::counters::ServerCounters;
-use crate::engine::{ConnId, Effects, Job, World};
+use crate::engine::{Answerer, ConnId, Effects, Errand, Job, Never, World};
 use crate::router::{Audience, HomeId, Homes, JidHash, Parcel, Shard};
 use crate::stanza::{Jid, Stanza};
 use crate::stream::{Credentials, Mechanism, ServerSettings, ServerWork, ServerWorked};
@@ -137,8 +137,8 @@ const FEATURES: &str =
 impl Job for ServerWork {
     type Answer = ServerWorked;
 
-    fn run(self) -> ServerWorked {
-        Self::run(self)
+    fn begin(self, answer: Answerer<ServerWorked>) -> Option<Errand> {
+        Some(Box::new(move || answer.give(self.run())))
     }
 }
 
@@ -146,6 +146,7 @@ impl World for ServerWorld {
     type Link = ClientLink;
     type Mail = Parcel;
     type Job = ServerWork;
+    type News = Never;
 
     fn on_accept(&mut self, _now: Nanos) -> Option<ClientLink> {
         (!self.stopping).then(|| ClientLink::new(&self.settings))

@@ -12,7 +12,7 @@ use rand_chacha::ChaCha12Rng;
 
 use super::link::{LinkId, Side};
 use super::{Event, Sim, faults};
-use crate::engine::{ConnId, Hub, Job, Seat, World};
+use crate::engine::{ConnId, Hub, Seat, World, do_here};
 use crate::router::HomeId;
 use crate::router::mailbox::Wake;
 
@@ -146,10 +146,10 @@ impl<S: World, C: World> Sim<S, C> {
     /// A job is done.
     pub(super) fn answer(&mut self, number: u64) {
         if let Some((home, ticket, job)) = self.jobs.remove(&number) {
-            self.homes[home.index()].hub.handle_answer(ticket, job.run(), self.now);
+            self.homes[home.index()].hub.handle_answer(ticket, do_here(job), self.now);
         }
         if let Some((ticket, job)) = self.client_jobs.remove(&number) {
-            self.clients.handle_answer(ticket, job.run(), self.now);
+            self.clients.handle_answer(ticket, do_here(job), self.now);
         }
     }
 }

@@ -160,6 +160,7 @@ impl World for Stage {
     type Link = Actor;
     type Mail = Never;
     type Job = Never;
+    type News = Never;
 
     fn on_accept(&mut self, _now: Nanos) -> Option<Actor> {
         None

@@ -80,6 +80,10 @@ impl<H: Handler> Hub<H> {
                     self.jobs.push_back((ticket, job));
                 }
                 Effect::Answer(conn, stanza) => self.answer(conn, stanza, now),
+                Effect::Hold(conn) => self.hold(conn),
+                Effect::Release(conn) => self.commit(conn, now),
+                Effect::Wait(conn) => self.wait(conn),
+                Effect::GoOn(conn) => self.release(conn),
             }
         }
         self.effects.targets.clear();

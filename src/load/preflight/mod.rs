@@ -20,7 +20,7 @@ pub use finding::{CheckState, Finding};
 pub use scout::{Errand, Scout};
 
 use super::{Scenario, contacts};
-use crate::engine::{ConnId, Connect, Effects, World};
+use crate::engine::{ConnId, Connect, Effects, Never, World};
 use crate::limits::{LOGOUT_ANSWER_MAX, PREFLIGHT_BURST_MAX, PREFLIGHT_STEP_MAX};
 use crate::metrics::IdsArrive;
 use crate::router::mailbox::Weigh;
@@ -248,6 +248,7 @@ impl World for PreflightWorld {
     type Link = Scout;
     type Mail = NoMail;
     type Job = ClientWork;
+    type News = Never;
 
     fn on_accept(&mut self, _now: Nanos) -> Option<Scout> {
         None

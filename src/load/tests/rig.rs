@@ -9,7 +9,7 @@ use rand_chacha::ChaCha12Rng;
 use rand_core::SeedableRng as _;
 
 use super::server::{Habits, Server};
-use crate::engine::{ConnId, Hub, Intent, fleet};
+use crate::engine::{ConnId, Hub, Intent, do_here, fleet};
 use crate::load::{LoadPlan, LoadWorld, Mode, Monitor, Scenario, VirtualUser, contacts};
 use crate::metrics::{IdsArrive, Summary};
 use crate::router::mailbox::MailboxLimits;
@@ -189,7 +189,7 @@ impl Rig {
                 }
                 let (hub, now) = (&mut self.hubs[index], self.now);
                 while let Some((ticket, work)) = hub.next_job() {
-                    hub.handle_answer(ticket, work.run(), now);
+                    hub.handle_answer(ticket, do_here(work), now);
                 }
                 while let Some(conn) = hub.next_resumed() {
                     while hub.handle_read(conn, &mut BytesMut::new(), now, now) {}

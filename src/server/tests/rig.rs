@@ -221,6 +221,9 @@ impl Rig {
                     Effect::Connect(_) => panic!("a server connects to nobody"),
                     Effect::Mail(home, _) => panic!("there is no other home: {home:?}"),
                     Effect::Job(_, work) => panic!("these clients have authenticated: {work:?}"),
+                    effect @ (Effect::Hold(_) | Effect::Release(_) | Effect::Wait(_) | Effect::GoOn(_)) => {
+                        panic!("nothing is stored: {effect:?}")
+                    }
                 }
             }
         }
