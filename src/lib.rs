@@ -14,6 +14,7 @@
 //! | L5 | [`reactor`] (mio and the real clock), [`sim`] (queues and a virtual clock) |
 //! | L4 | [`server`], [`load`]: the two handlers; neither knows the other |
 //! | L3 | [`engine`]: connections, outboxes, timers, effects |
+//! | L3 | [`store`]: what a server keeps beyond its process, as requests and replies |
 //! | L2 | [`stream`] (negotiation), [`router`] (homes, sessions, delivery) |
 //! | L1 | [`stanza`]: addresses, heads, stanzas, errors |
 //! | L0 | [`xml`]: framing, tags, elements, escaping |
@@ -29,6 +30,7 @@ pub mod router;
 pub mod server;
 pub mod sim;
 pub mod stanza;
+pub mod store;
 pub mod stream;
 pub mod time;
 pub mod xml;

@@ -5,12 +5,13 @@
 use super::source::{File, assert_clean, below_src, files, module_of, tokens};
 
 /// Layer of each module (DESIGN: arrows point down, and never sideways). [`ANYWHERE`] is not in it.
-const LAYERS: [(&str, u8); 12] = [
+const LAYERS: [(&str, u8); 13] = [
     ("xml", 0),
     ("stanza", 1),
     ("stream", 2),
     ("router", 2),
     ("engine", 3),
+    ("store", 3),
     ("server", 4),
     ("load", 4),
     ("reactor", 5),
