@@ -7,7 +7,7 @@ use std::thread;
 use base64::Engine;
 use xmpp_bench::reactor::{Fleet, ReactorConfig, ReactorReport, Stopper};
 use xmpp_bench::router::Subscription;
-use xmpp_bench::server::{AccountSpec, ConflictPolicy, ServerConfig, ServerWorld};
+use xmpp_bench::server::{AccountSpec, ServerConfig, ServerWorld};
 use xmpp_bench::stanza::Jid;
 use xmpp_bench::stream::{Credentials, Mechanism};
 
@@ -29,15 +29,7 @@ impl Server {
         let mechanisms = vec![Mechanism::Plain, Mechanism::Anonymous];
         let secret = [7; 32];
         let credentials = Credentials::derive("pw", &mechanisms, b"salt", 4_096, &secret);
-        let mut homes = ServerWorld::homes(
-            ServerConfig {
-                domain: "d".into(),
-                mechanisms,
-                process_secret: secret,
-                conflict: ConflictPolicy::Replace,
-            },
-            HOMES,
-        );
+        let mut homes = ServerWorld::homes(ServerConfig::new("d", mechanisms, secret), HOMES);
         let jid = |n: usize| Jid::parse(&format!("u{n}@d")).expect("an address");
         let accounts = (0..USERS).map(|n| AccountSpec {
             localpart: format!("u{n}"),
@@ -260,12 +252,7 @@ fn passwords_are_checked_by_workers() {
 #[test]
 fn a_port_in_use_is_refused() {
     let server = Server::start();
-    let config = ServerConfig {
-        domain: "d".into(),
-        mechanisms: vec![Mechanism::Plain],
-        process_secret: [7; 32],
-        conflict: ConflictPolicy::Replace,
-    };
+    let config = ServerConfig::new("d", vec![Mechanism::Plain], [7; 32]);
     let mut second =
         Fleet::new(ServerWorld::homes(config, 2), &vec![ReactorConfig::default(); 2]).expect("a fleet");
     let error = second.listen(server.address).expect_err("the port is taken");

@@ -11,7 +11,7 @@ use rand_core::SeedableRng;
 use xmpp_bench::engine::{ConnId, Hub, Intent, Ticket, do_here};
 use xmpp_bench::limits::{IDLE_MAX, NEGOTIATION_MAX, PING_ANSWER_MAX, SCRAM_ITERATIONS};
 use xmpp_bench::router::Subscription;
-use xmpp_bench::server::{AccountSpec, ClientLink, ConflictPolicy, ServerConfig, ServerWorld};
+use xmpp_bench::server::{AccountSpec, ClientLink, ServerConfig, ServerWorld};
 use xmpp_bench::stanza::Jid;
 use xmpp_bench::stream::{Credentials, Mechanism};
 use xmpp_bench::time::Nanos;
@@ -32,12 +32,8 @@ struct Wire {
 
 impl Wire {
     fn new() -> Self {
-        let mut world = ServerWorld::new(ServerConfig {
-            domain: "d".into(),
-            mechanisms: vec![Mechanism::Plain, Mechanism::Anonymous],
-            process_secret: SECRET,
-            conflict: ConflictPolicy::Replace,
-        });
+        let mut world =
+            ServerWorld::new(ServerConfig::new("d", vec![Mechanism::Plain, Mechanism::Anonymous], SECRET));
         let credentials = Credentials::derive("pw", &[Mechanism::Plain], b"salt", SCRAM_ITERATIONS, &SECRET);
         let spec = |(name, contact): (&str, &str)| AccountSpec {
             localpart: name.into(),

@@ -10,7 +10,7 @@ use xmpp_bench::load::{LoadPlan, LoadWorld, Mode, Monitor, Scenario, contacts};
 use xmpp_bench::metrics::{IdsArrive, Summary};
 use xmpp_bench::router::Subscription;
 use xmpp_bench::router::mailbox::MailboxLimits;
-use xmpp_bench::server::{AccountSpec, ConflictPolicy, ServerConfig, ServerWorld};
+use xmpp_bench::server::{AccountSpec, ServerConfig, ServerWorld};
 use xmpp_bench::sim::{Digest, Faults, Sim};
 use xmpp_bench::stanza::Jid;
 use xmpp_bench::stream::{Credentials, Mechanism};
@@ -68,12 +68,7 @@ fn simulation(
 ) -> Sim<ServerWorld, LoadWorld> {
     let scenario = Arc::new(Scenario::parse(text).expect("the scenario is right"));
     let secret = [3; 32];
-    let config = ServerConfig {
-        domain: "bench.local".into(),
-        mechanisms: vec![Mechanism::Plain],
-        process_secret: secret,
-        conflict: ConflictPolicy::Replace,
-    };
+    let config = ServerConfig::new("bench.local", vec![Mechanism::Plain], secret);
     let mut servers = ServerWorld::homes(config, homes);
     let credentials = Credentials::derive("p", &[keys], b"salt", 4096, &secret);
     let jid = |n: u32| {

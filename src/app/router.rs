@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 use std::num::NonZero;
 use std::thread;
 
+use super::clock;
 use crate::limits::SCRAM_ITERATIONS;
 use crate::load::{Scenario, contacts};
 use crate::router::Subscription;
@@ -42,12 +43,9 @@ impl Builder {
         }
         let domain = jid.as_ref().domain().to_owned();
         let secret = random()?;
-        let config = ServerConfig {
-            domain: domain.clone(),
-            mechanisms: mechanisms.clone(),
-            process_secret: secret,
-            conflict,
-        };
+        let mut config = ServerConfig::new(&domain, mechanisms.clone(), secret);
+        config.conflict = conflict;
+        config.utc_at_zero = clock::utc_at_zero();
         Ok(Self { homes: ServerWorld::homes(config, homes), domain, mechanisms, secret })
     }
 

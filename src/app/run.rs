@@ -22,6 +22,7 @@ use crate::load::advice;
 use crate::load::scenario::Create;
 use crate::metrics::Verdict;
 use crate::reactor::ReactorReport;
+use crate::time::Utc;
 
 /// How often a run may be repeated: one that is invalid eleven times will not be valid the twelfth time.
 pub const RETRIES_MAX: u32 = 10;
@@ -85,7 +86,7 @@ fn run_once(
     attempt: Attempt,
     terminal: Terminal,
 ) -> Result<Option<Exit>, Failure> {
-    let started = clock::Utc::now();
+    let started = clock::now();
     let conducted = conduct::conduct(loaded, options, terminal)?;
     let exit = exit_of(&conducted);
     let mut result = assemble(options, loaded, &conducted, started, exit);
@@ -154,7 +155,7 @@ fn assemble(
     options: &Options,
     loaded: &Loaded,
     conducted: &Conducted,
-    started: clock::Utc,
+    started: Utc,
     exit: Exit,
 ) -> ResultFile {
     let scenario = &loaded.scenario;
@@ -165,7 +166,7 @@ fn assemble(
         schema_version: SCHEMA_VERSION,
         verdict: conducted.summary.verdict(),
         exit_code: exit.code(),
-        started_at: started.rfc3339(),
+        started_at: clock::rfc3339(started),
         attempt: None,
         command: command(options),
         scenario: ScenarioRecord {
@@ -229,16 +230,16 @@ fn command(options: &Options) -> String {
 }
 
 /// `out/10k-presence-20240229-123456`
-fn default_folder(name: &str, started: clock::Utc) -> PathBuf {
+fn default_folder(name: &str, started: Utc) -> PathBuf {
     let words = name.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
     let slug = words.collect::<Vec<_>>().join("-").to_ascii_lowercase();
-    let folder = PathBuf::from("out").join(format!("{slug}-{}", started.compact()));
+    let folder = PathBuf::from("out").join(format!("{slug}-{}", clock::compact(started)));
     // Two runs may begin in one second; neither replaces the other's result.
     let mut number = 1;
     let mut free = folder.clone();
     while free.exists() {
         number += 1;
-        free = folder.with_file_name(format!("{slug}-{}-{number}", started.compact()));
+        free = folder.with_file_name(format!("{slug}-{}-{number}", clock::compact(started)));
     }
     free
 }
@@ -289,7 +290,7 @@ mod tests {
 
     #[test]
     fn folders_have_plain_names() {
-        let folder = default_folder("10k  presence/ünï!", clock::Utc::now());
+        let folder = default_folder("10k  presence/ünï!", clock::now());
         let name = folder.file_name().unwrap().to_str().unwrap();
         assert!(name.starts_with("10k-presence-n-2"), "{name}");
         assert!(folder.starts_with("out"));

@@ -239,6 +239,7 @@ impl Handler for ClientLink {
     const FRAMER_LIMITS: FramerLimits = FRAMER_BEFORE_AUTH;
 
     fn on_connected(&mut self, cx: &mut ClientCx<'_>) {
+        cx.world.set_now(cx.now);
         cx.world.connections.add(cx.me);
         cx.set_timer(Timer::Negotiation, cx.now + NEGOTIATION_MAX);
         if cx.world.is_stopping() {
@@ -247,6 +248,7 @@ impl Handler for ClientLink {
     }
 
     fn on_frame(&mut self, frame: Frame, cx: &mut ClientCx<'_>) {
+        cx.world.set_now(cx.now);
         if let Some(error) = stream_error_of(&frame) {
             // The client has given up (RFC 6120 §4.9.1.1): the close tag is what is left to say.
             cx.write(|out| out.extend_from_slice(CLOSE_TAG));
@@ -264,6 +266,7 @@ impl Handler for ClientLink {
     }
 
     fn on_xml_error(&mut self, error: XmlError, cx: &mut ClientCx<'_>) {
+        cx.world.set_now(cx.now);
         let error = StreamError::from(error);
         self.fail(&error, Ended::StreamError(error.condition), cx);
     }
@@ -276,6 +279,7 @@ impl Handler for ClientLink {
     }
 
     fn on_task(&mut self, task: ClientTask, cx: &mut ClientCx<'_>) {
+        cx.world.set_now(cx.now);
         let condition = match task {
             ClientTask::Conflict => StreamCondition::Conflict,
             ClientTask::Shutdown => StreamCondition::SystemShutdown,
@@ -284,6 +288,7 @@ impl Handler for ClientLink {
     }
 
     fn on_timer(&mut self, timer: Timer, cx: &mut ClientCx<'_>) {
+        cx.world.set_now(cx.now);
         match timer {
             Timer::Idle => self.on_idle(cx),
             Timer::Negotiation => self.time_out("negotiation took too long", cx),
@@ -296,19 +301,23 @@ impl Handler for ClientLink {
     }
 
     fn on_slow_reader(&mut self, cx: &mut ClientCx<'_>) {
+        cx.world.set_now(cx.now);
         let error = StreamError::peer(StreamCondition::ResourceConstraint).with_text("too slow a reader");
         self.fail(&error, Ended::SlowReader, cx);
     }
 
     fn on_answer(&mut self, worked: ServerWorked, cx: &mut ClientCx<'_>) {
+        cx.world.set_now(cx.now);
         self.negotiate(cx, |negotiating, bytes, _| negotiating.stream.handle_worked(worked, bytes));
     }
 
     fn on_departure(&mut self, cx: &mut ClientCx<'_>) {
+        cx.world.set_now(cx.now);
         cx.world.connections.remove(cx.me);
     }
 
     fn on_arrival(&mut self, cx: &mut ClientCx<'_>) {
+        cx.world.set_now(cx.now);
         cx.world.connections.add(cx.me);
         if cx.world.is_stopping() {
             return self.on_task(ClientTask::Shutdown, cx);
@@ -326,6 +335,7 @@ impl Handler for ClientLink {
     }
 
     fn on_closed(&mut self, _reason: &CloseReason, cx: &mut ClientCx<'_>) {
+        cx.world.set_now(cx.now);
         match std::mem::replace(&mut self.state, State::Ended) {
             State::Bound(bound) => cx.world.end_session(bound.session, cx.effects),
             State::Negotiating(negotiation) => {

@@ -5,6 +5,7 @@
 use crate::router::Subscription;
 use crate::stanza::Jid;
 use crate::stream::{Credentials, Mechanism};
+use crate::time::Utc;
 
 /// What happens when a client asks for a resource that is taken (RFC 6120 §7.7.2.2).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -30,6 +31,22 @@ pub struct ServerConfig {
     pub process_secret: [u8; 32],
     /// What happens when a client asks for a resource that is taken.
     pub conflict: ConflictPolicy,
+    /// Wall time at [`crate::time::Nanos::ZERO`] of the driver's clock: what is stamped is computed from it.
+    pub utc_at_zero: Utc,
+}
+
+impl ServerConfig {
+    /// Settings with the defaults for everything that is not given here; time begins in 1970.
+    #[must_use]
+    pub fn new(domain: &str, mechanisms: Vec<Mechanism>, process_secret: [u8; 32]) -> Self {
+        Self {
+            domain: domain.to_owned(),
+            mechanisms,
+            process_secret,
+            conflict: ConflictPolicy::default(),
+            utc_at_zero: Utc::default(),
+        }
+    }
 }
 
 /// One account to be made.

@@ -7,7 +7,7 @@
 use super::client_link::ClientLink;
 use super::routing::Origin;
 use super::world::ServerWorld;
-use super::{disco, legacy, ping, roster, version};
+use super::{disco, legacy, ping, roster, time, version};
 use crate::engine::Effects;
 use crate::router::AccountId;
 use crate::stanza::{
@@ -22,6 +22,7 @@ pub(super) const TABLE: &[Extension] = &[
     disco::ITEMS,
     ping::EXTENSION,
     version::EXTENSION,
+    time::EXTENSION,
     legacy::SESSION,
     legacy::BIND,
 ];

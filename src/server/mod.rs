@@ -16,7 +16,9 @@
 //! | `presence`, `directed`, `probe` | RFC 6121 §4.2, §4.4, §4.5; §4.6; §4.3 |
 //! | `subscription` | RFC 6121 §3 and Appendix A |
 //! | `iq` | the table of what the server answers (RFC 6120 §8.2.3) |
-//! | `roster`, `disco`, `ping`, `version`, `legacy` | RFC 6121 §2; XEP-0030; XEP-0199; XEP-0092; RFC 3921 §3 |
+//! | `delay` | XEP-0203: what says that a stanza comes late |
+//! | `roster`, `legacy` | RFC 6121 §2; RFC 3921 §3 |
+//! | `disco`, `ping`, `version`, `time` | XEP-0030; XEP-0199; XEP-0092; XEP-0202 |
 
 mod accounts;
 mod bind;
@@ -24,6 +26,7 @@ mod client_link;
 mod config;
 mod connections;
 mod counters;
+mod delay;
 mod directed;
 mod disco;
 mod iq;
@@ -35,6 +38,7 @@ mod roster;
 mod routing;
 mod stanzas;
 mod subscription;
+mod time;
 mod version;
 mod world;
 mod write;

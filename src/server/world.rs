@@ -17,7 +17,7 @@ use crate::engine::{Answerer, ConnId, Effects, Errand, Job, Never, World};
 use crate::router::{Audience, HomeId, Homes, JidHash, Parcel, Shard};
 use crate::stanza::{Jid, Stanza};
 use crate::stream::{Credentials, Mechanism, ServerSettings, ServerWork, ServerWorked};
-use crate::time::Nanos;
+use crate::time::{Nanos, Utc};
 
 /// A server, or one of its homes: the accounts that it has, and everything that its connections share.
 #[derive(Debug)]
@@ -42,6 +42,9 @@ pub struct ServerWorld {
     pub(super) unavailable: Stanza,
     /// Reused by every call, empty between calls.
     pub(super) scratch: Scratch,
+    /// The time of the call under way ([`Self::set_now`]).
+    now: Nanos,
+    utc_at_zero: Utc,
     stopping: bool,
 }
 
@@ -67,7 +70,7 @@ impl ServerWorld {
     /// As [`Homes::new`].
     #[must_use]
     pub fn homes(config: ServerConfig, count: usize) -> Vec<Self> {
-        let ServerConfig { domain, mechanisms, process_secret, conflict } = config;
+        let ServerConfig { domain, mechanisms, process_secret, conflict, utc_at_zero } = config;
         let seed = process_secret.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
         let homes = Homes::new(count, seed);
         let settings = Arc::new(ServerSettings {
@@ -78,12 +81,18 @@ impl ServerWorld {
             process_secret,
             extra_features: FEATURES.to_owned(),
         });
-        homes.iter().map(|me| Self::home(Arc::clone(&settings), conflict, me, homes.clone())).collect()
+        let home = |me| {
+            let mut home = Self::home(Arc::clone(&settings), me, homes.clone());
+            home.conflict = conflict;
+            home.utc_at_zero = utc_at_zero;
+            home
+        };
+        homes.iter().map(home).collect()
     }
 
-    fn home(settings: Arc<ServerSettings>, conflict: ConflictPolicy, me: HomeId, homes: Homes) -> Self {
+    fn home(settings: Arc<ServerSettings>, me: HomeId, homes: Homes) -> Self {
         Self {
-            conflict,
+            conflict: ConflictPolicy::default(),
             me,
             shard: Shard::new(homes.hasher().clone()),
             homes,
@@ -95,6 +104,8 @@ impl ServerWorld {
             roster_tag: settings.process_tag("roster").into(),
             unavailable: Stanza::from_own(Bytes::from_static(b"<presence type='unavailable'/>")),
             scratch: Scratch::default(),
+            now: Nanos::ZERO,
+            utc_at_zero: Utc::default(),
             stopping: false,
             settings,
         }
@@ -124,6 +135,23 @@ impl ServerWorld {
         &self.settings.domain
     }
 
+    /// Every call into the world or one of its connections begins with this: what happens in it happens now.
+    pub(super) const fn set_now(&mut self, now: Nanos) {
+        self.now = now;
+    }
+
+    /// Monotonic time of the call under way.
+    #[must_use]
+    pub const fn now(&self) -> Nanos {
+        self.now
+    }
+
+    /// Wall time of the call under way.
+    #[must_use]
+    pub fn utc_now(&self) -> Utc {
+        self.utc_at_zero + self.now.as_duration()
+    }
+
     /// Whether a connection that has just been accepted came too late.
     pub(super) const fn is_stopping(&self) -> bool {
         self.stopping
@@ -148,7 +176,8 @@ impl World for ServerWorld {
     type Job = ServerWork;
     type News = Never;
 
-    fn on_accept(&mut self, _now: Nanos) -> Option<ClientLink> {
+    fn on_accept(&mut self, now: Nanos) -> Option<ClientLink> {
+        self.set_now(now);
         (!self.stopping).then(|| ClientLink::new(&self.settings))
     }
 
@@ -168,7 +197,8 @@ impl World for ServerWorld {
         unreachable!("a server of clients connects to nobody")
     }
 
-    fn on_undeliverable(&mut self, stanza: Stanza, _now: Nanos, effects: &mut Effects<ClientLink>) {
+    fn on_undeliverable(&mut self, stanza: Stanza, now: Nanos, effects: &mut Effects<ClientLink>) {
+        self.set_now(now);
         self.route_again(stanza, effects);
     }
 
@@ -187,12 +217,14 @@ impl World for ServerWorld {
         hashes.clear();
     }
 
-    fn on_mail(&mut self, parcel: Parcel, _now: Nanos, effects: &mut Effects<ClientLink>) {
+    fn on_mail(&mut self, parcel: Parcel, now: Nanos, effects: &mut Effects<ClientLink>) {
+        self.set_now(now);
         self.receive(parcel, effects);
         self.settle(effects);
     }
 
-    fn on_stop(&mut self, _now: Nanos, effects: &mut Effects<ClientLink>) {
+    fn on_stop(&mut self, now: Nanos, effects: &mut Effects<ClientLink>) {
+        self.set_now(now);
         self.stopping = true;
         for conn in self.connections.iter() {
             effects.task(conn, ClientTask::Shutdown);

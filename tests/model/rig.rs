@@ -72,15 +72,11 @@ pub(crate) struct Rig {
 
 impl Rig {
     pub(crate) fn new(plan: &Plan, faults: Faults, seed: u64) -> Self {
-        let config = ServerConfig {
-            domain: DOMAIN.into(),
-            mechanisms: vec![Mechanism::Plain],
-            process_secret: SECRET,
-            conflict: match plan.conflict {
-                Conflict::Replace => ConflictPolicy::Replace,
-                Conflict::AssignOther => ConflictPolicy::AssignOther,
-                Conflict::Refuse => ConflictPolicy::Refuse,
-            },
+        let mut config = ServerConfig::new(DOMAIN, vec![Mechanism::Plain], SECRET);
+        config.conflict = match plan.conflict {
+            Conflict::Replace => ConflictPolicy::Replace,
+            Conflict::AssignOther => ConflictPolicy::AssignOther,
+            Conflict::Refuse => ConflictPolicy::Refuse,
         };
         let mut servers = ServerWorld::homes(config, plan.homes);
         ServerWorld::provision_homes(&mut servers, accounts(plan)).expect("the names are good");

@@ -7,7 +7,7 @@ use rand_chacha::ChaCha12Rng;
 use rand_core::SeedableRng;
 use xmpp_bench::engine::{ConnId, Hub, Intent};
 use xmpp_bench::limits::{READ_BYTES_PER_TURN_MAX, SCRAM_ITERATIONS};
-use xmpp_bench::server::{AccountSpec, ClientLink, ConflictPolicy, ServerConfig, ServerWorld};
+use xmpp_bench::server::{AccountSpec, ClientLink, ServerConfig, ServerWorld};
 use xmpp_bench::stream::{Credentials, Mechanism};
 use xmpp_bench::time::Nanos;
 
@@ -27,12 +27,7 @@ impl InMemoryRouter {
     /// A router with these accounts; their password is `pencil`.
     pub(crate) fn new(users: &[&str]) -> Self {
         let secret = [7; 32];
-        let mut world = ServerWorld::new(ServerConfig {
-            domain: "bench.local".into(),
-            mechanisms: vec![Mechanism::Plain],
-            process_secret: secret,
-            conflict: ConflictPolicy::Replace,
-        });
+        let mut world = ServerWorld::new(ServerConfig::new("bench.local", vec![Mechanism::Plain], secret));
         let credentials =
             Credentials::derive("pencil", &[Mechanism::Plain], b"salt", SCRAM_ITERATIONS, &secret);
         let spec = |user: &&str| AccountSpec {

@@ -9,4 +9,5 @@ mod rig;
 mod roster;
 mod stanzas;
 mod subscription;
+mod time;
 mod versions;

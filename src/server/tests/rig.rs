@@ -1,6 +1,7 @@
 //! A world and its clients, joined by nothing but effects.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use bytes::Bytes;
 use rand_chacha::ChaCha12Rng;
@@ -13,7 +14,7 @@ use crate::server::routing::Origin;
 use crate::server::{AccountSpec, ConflictPolicy, ServerConfig, ServerWorld};
 use crate::stanza::{Condition, Jid, Stanza, To};
 use crate::stream::{Credentials, Mechanism, StreamError};
-use crate::time::Nanos;
+use crate::time::{Nanos, Utc};
 use crate::xml::Element;
 
 /// One client's side.
@@ -32,7 +33,11 @@ pub(super) struct Rig {
     effects: Effects<ClientLink>,
     rng: ChaCha12Rng,
     clients: Vec<Client>,
+    now: Nanos,
 }
+
+/// 2026-11-21T18:20:00Z.
+pub(super) const START: Utc = Utc(1_795_285_200_000);
 
 /// Index of a client.
 pub(super) type Who = usize;
@@ -43,14 +48,17 @@ impl Rig {
     }
 
     pub(super) fn with_policy(conflict: ConflictPolicy) -> Self {
-        let config = ServerConfig {
-            domain: "d".to_owned(),
-            mechanisms: vec![Mechanism::Plain, Mechanism::Anonymous],
-            process_secret: [0; 32],
-            conflict,
-        };
+        let mut config = ServerConfig::new("d", vec![Mechanism::Plain, Mechanism::Anonymous], [0; 32]);
+        config.conflict = conflict;
+        Self::with_config(config)
+    }
+
+    /// Wall time begins at [`START`].
+    pub(super) fn with_config(mut config: ServerConfig) -> Self {
+        config.utc_at_zero = START;
         let mut rig = Self {
             world: ServerWorld::new(config),
+            now: Nanos::ZERO,
             effects: Effects::default(),
             rng: ChaCha12Rng::seed_from_u64(1),
             clients: Vec::new(),
@@ -132,6 +140,12 @@ impl Rig {
         who
     }
 
+    /// Time passes.
+    pub(super) fn wait(&mut self, seconds: u64) {
+        self.now += Duration::from_secs(seconds);
+        self.world.set_now(self.now);
+    }
+
     pub(super) fn jid(&self, who: Who) -> &str {
         self.clients[who].jid.as_str()
     }
@@ -169,7 +183,7 @@ impl Rig {
     /// What the hub hands back.
     pub(super) fn undeliverable(&mut self, text: &str) {
         let stanza = Stanza::from_own(Bytes::from(text.to_owned()));
-        self.world.on_undeliverable(stanza, Nanos::ZERO, &mut self.effects);
+        self.world.on_undeliverable(stanza, self.now, &mut self.effects);
         self.carry_out();
     }
 
@@ -232,7 +246,7 @@ impl Rig {
     fn deliver(&mut self, stanza: &Stanza, to: ConnId, stamp: Stamp) {
         let client = &mut self.clients[to.slot as usize];
         if !client.open {
-            return self.world.on_undeliverable(stanza.clone(), Nanos::ZERO, &mut self.effects);
+            return self.world.on_undeliverable(stanza.clone(), self.now, &mut self.effects);
         }
         let mut bytes = Vec::new();
         match stamp {
