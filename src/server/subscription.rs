@@ -10,7 +10,7 @@
 use super::client_link::ClientLink;
 use super::routing::Origin;
 use super::world::ServerWorld;
-use super::write::{detached, presence, readdressed};
+use super::write::{detached, presence};
 use crate::engine::Effects;
 use crate::limits::ROSTER_ITEMS_MAX;
 use crate::router::{
@@ -48,7 +48,7 @@ impl ServerWorld {
         }
         let full =
             stanza.to().map(JidRef::parse_attr).is_some_and(|to| to.is_ok_and(|to| !to.jid().is_bare()));
-        let stanza = if full { readdressed(&stanza, contact.as_ref()) } else { stanza };
+        let stanza = if full { stanza.readdressed(contact.as_str()) } else { stanza };
         self.send_subscription(stanza, change, account, &contact, out);
     }
 

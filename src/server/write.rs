@@ -49,26 +49,8 @@ pub(super) fn presence(
 pub(super) fn detached(stanza: &Stanza, to: To<'_>) -> Stanza {
     let mut bytes = Vec::with_capacity(stanza.written_len(to));
     stanza.write(to, &mut bytes);
-    again(bytes)
-}
-
-/// The same stanza for the bare JID `to` in place of its own `to` (RFC 6121 §3.1.2: the one case in which a server
-/// modifies it).
-pub(super) fn readdressed(stanza: &Stanza, to: JidRef<'_>) -> Stanza {
-    let old = stanza.head().to.expect("a stanza that has an address is given another");
-    let bytes = &stanza.element().bytes;
-    let mut new = bytes[..old.start as usize].to_vec();
-    escape_attr_into(to.as_str(), &mut new);
-    new.extend_from_slice(&bytes[old.end as usize..]);
-    let mut again = again(new);
-    again.stamp_from(Bytes::copy_from_slice(stanza.from().expect("senders are stamped").as_bytes()));
-    again
-}
-
-/// A stanza that another one was made into.
-fn again(bytes: Vec<u8>) -> Stanza {
     let element = Element::from_own(Bytes::from(bytes));
-    let head = Head::parse(&element).expect("other values of attributes do not make another element");
+    let head = Head::parse(&element).expect("other attributes do not make another element");
     Stanza::new(element, head)
 }
 
