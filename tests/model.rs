@@ -12,13 +12,16 @@ mod model {
     pub(crate) mod actor;
     pub(crate) mod arrivals;
     mod bugs;
+    pub(crate) mod compare;
     pub(crate) mod dice;
     pub(crate) mod ledger;
     pub(crate) mod presence;
     pub(crate) mod racing;
     pub(crate) mod reference;
     pub(crate) mod rig;
+    pub(crate) mod roster;
     pub(crate) mod strict;
+    pub(crate) mod subscription;
     pub(crate) mod words;
 }
 

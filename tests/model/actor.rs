@@ -19,6 +19,7 @@ use xmpp_bench::time::Nanos;
 use xmpp_bench::xml::{Element, Frame, Node, Tag, XmlError};
 
 use super::rig::{DOMAIN, PASSWORD};
+use super::roster::{Shown, grouped};
 use super::words::escape;
 
 /// How a client logs in.
@@ -86,8 +87,10 @@ pub(crate) struct Got {
     pub(crate) inner: String,
     /// Type and condition of an error.
     pub(crate) error: Option<(String, String)>,
-    /// Attributes of the `<item/>`s in the payload, sorted.
-    pub(crate) items: Vec<BTreeMap<String, String>>,
+    /// Attributes of the `<item/>`s in the payload, and their groups, sorted.
+    pub(crate) items: Vec<Shown>,
+    /// The payload's `ver`.
+    pub(crate) ver: Option<String>,
 }
 
 impl Got {
@@ -255,9 +258,11 @@ impl Actor {
         let got = read(self.client, cx.now, element, node);
         let is_request = got.name == "iq" && matches!(got.attr("type"), Some("get" | "set"));
         let from = got.attr("from").map(str::to_owned);
-        if let Some(from) = from.filter(|_| is_request && !self.me(cx).mute) {
+        if is_request && !self.me(cx).mute {
             let id = got.attr("id").unwrap_or_default().to_owned();
-            let answer = format!("<iq type='result' to='{}' id='{}'/>", escape(&from), escape(&id));
+            // A push has no sender (RFC 6121 §2.1.6), and is answered all the same.
+            let to = from.map(|from| format!(" to='{}'", escape(&from))).unwrap_or_default();
+            let answer = format!("<iq type='result'{to} id='{}'/>", escape(&id));
             cx.write(|out| out.extend_from_slice(answer.as_bytes()));
         }
         cx.world.got.push(got);
@@ -361,9 +366,19 @@ fn read(client: usize, at: Nanos, element: &Element, node: &Node<'_>) -> Got {
     });
     let mut items: Vec<_> = node
         .elements()
-        .flat_map(|payload| payload.elements().filter(|child| child.name == "item").map(attrs_of))
+        .flat_map(|payload| payload.elements().filter(|child| child.name == "item"))
+        .map(|item| {
+            let groups: Vec<String> =
+                item.elements().filter(|child| child.name == "group").map(Node::text).collect();
+            let mut shown = attrs_of(item);
+            if !groups.is_empty() {
+                shown.insert("groups".to_owned(), grouped(groups.iter().map(String::as_str)));
+            }
+            shown
+        })
         .collect();
     items.sort();
+    let ver = node.elements().find_map(|payload| payload.attr("ver")).map(str::to_owned);
     Got {
         client,
         at,
@@ -373,6 +388,7 @@ fn read(client: usize, at: Nanos, element: &Element, node: &Node<'_>) -> Got {
         inner: inner.to_owned(),
         error,
         items,
+        ver,
     }
 }
 

@@ -138,7 +138,7 @@ fn explain_server_presence(ledger: &Ledger, stage: &Stage, got: &Got) -> Result<
         return Err("nobody wrote this".into());
     }
     match got.attr("type") {
-        Some("subscribe") if relation(ledger, me, from) == Some(Relation::WasAsked) => return Ok(()),
+        Some("subscribe") if relation(ledger, me, from).is_some_and(Relation::was_asked) => return Ok(()),
         None | Some("unavailable") => {}
         _ => return Err("the server has no reason to say this".into()),
     }
@@ -162,5 +162,5 @@ fn relation(ledger: &Ledger, of: &str, to: &str) -> Option<Relation> {
 
 /// Whether `me` may see the presence of `other`, both bare.
 fn sees(ledger: &Ledger, me: &str, other: &str) -> bool {
-    me == other || matches!(relation(ledger, me, other), Some(Relation::Both | Relation::To))
+    me == other || relation(ledger, me, other).is_some_and(Relation::sees)
 }

@@ -6,9 +6,11 @@ use rand_chacha::ChaCha12Rng;
 use rand_core::{Rng as _, SeedableRng as _};
 
 use super::actor::Login;
-use super::reference::Reference;
+use super::reference::{Reference, Session};
 use super::rig::{Conflict, DOMAIN, Plan, Relation, bare};
-use super::words::{Outgoing, Payload, Place, bare_of};
+use super::roster::{GROUPS_MAX, NAME_BYTES_MAX};
+use super::subscription::CHANGES;
+use super::words::{Entry, Outgoing, Payload, Query, bare_of};
 
 /// A resource that needs escaping.
 pub(crate) const RESOURCES: [&str; 4] = ["a", "b", "o'k&c", "R"];
@@ -58,8 +60,8 @@ impl Dice {
         format!("x{}", self.ids)
     }
 
-    /// A server with `accounts` accounts, whose rosters agree with each other.
-    pub(crate) fn plan(&mut self, accounts: usize) -> Plan {
+    /// A server with `accounts` accounts, whose rosters `agree` with each other, or nearly so.
+    pub(crate) fn plan(&mut self, accounts: usize, agree: bool) -> Plan {
         let mut relations = vec![vec![Relation::Stranger; accounts]; accounts];
         for (a, b) in (0..accounts).flat_map(|a| (0..a).map(move |b| (a, b))) {
             let pair = [
@@ -69,12 +71,19 @@ impl Dice {
                 (Relation::From, Relation::To),
                 (Relation::None, Relation::None),
                 (Relation::Asked, Relation::WasAsked),
+                (Relation::BothAsked, Relation::BothAsked),
+                (Relation::ToWasAsked, Relation::FromAsked),
+                (Relation::FromAsked, Relation::ToWasAsked),
                 (Relation::Stranger, Relation::Stranger),
                 (Relation::None, Relation::Stranger),
             ];
             (relations[a][b], relations[b][a]) = self.pick(&pair);
         }
         let homes = 1 + self.below(4);
+        // With one home it is certain which of two contacts says first that it knows of no subscription.
+        if !agree && homes == 1 && self.percent(30) {
+            (relations[1][0], relations[0][1]) = (Relation::To, Relation::Stranger);
+        }
         Plan {
             homes,
             conflict: self.pick(&[Conflict::Replace, Conflict::AssignOther, Conflict::Refuse]),
@@ -95,7 +104,7 @@ impl Dice {
 
     /// An address: mostly of somebody who is there.
     pub(crate) fn address(&mut self, reference: &Reference) -> String {
-        let accounts = reference.relations.len();
+        let accounts = reference.accounts.len();
         let address = match self.below(100) {
             0..45 if !reference.sessions.is_empty() => {
                 let session = self.below(reference.sessions.len());
@@ -176,9 +185,98 @@ impl Dice {
         ]);
         // A roster is changed elsewhere.
         if payload == Payload::Roster {
-            iq = iq.with("type", "get");
+            return iq.with("type", "get").with_roster(Query::default());
         }
         iq.with_payload(payload)
+    }
+
+    /// Something that changes a roster or a subscription, or asks for the roster.
+    pub(crate) fn change(&mut self, client: usize, reference: &Reference) -> Outgoing {
+        let session = reference.session(client).expect("a bound client");
+        match self.below(10) {
+            _ if !session.interested && self.percent(40) => self.roster_get(session, reference),
+            0 => self.roster_get(session, reference),
+            1..4 => self.roster_set(session, reference),
+            _ => self.subscription(session, reference),
+        }
+    }
+
+    fn subscription(&mut self, session: &Session, reference: &Reference) -> Outgoing {
+        let requests = &reference.accounts[session.account].requests;
+        let presence = Outgoing::new("presence").with("id", self.id());
+        let content = ["", "", "<status>&lt;please&gt;</status>", "<nick xmlns='urn:nick'>N</nick>"];
+        let presence = presence.with_inner(self.pick(&content));
+        if !requests.is_empty() && self.percent(40) {
+            let (who, _) = &requests[self.below(requests.len())];
+            let answer = self.pick(&["subscribed", "subscribed", "unsubscribed"]);
+            return presence.with("to", who).with("type", answer);
+        }
+        let presence = presence.with("type", self.pick(&CHANGES));
+        if self.percent(2) { presence } else { presence.with("to", self.contact(session, reference)) }
+    }
+
+    fn contact(&mut self, session: &Session, reference: &Reference) -> String {
+        let accounts = reference.accounts.len();
+        let contact = bare((session.account + 1 + self.below(accounts - 1)) % accounts);
+        match self.below(100) {
+            0..72 => contact,
+            72..80 => format!("{contact}/{}", self.pick(&RESOURCES)),
+            80..85 => contact.replace("u1@model", "U1@Model"),
+            85..90 => format!("ghost@{DOMAIN}"),
+            90..93 => "u0@elsewhere.test".to_owned(),
+            _ => self.address(reference),
+        }
+    }
+
+    fn roster_get(&mut self, session: &Session, reference: &Reference) -> Outgoing {
+        let known = reference.versions.of(session.account);
+        let ver = match self.below(10) {
+            0 => Some(""),
+            1 => Some("nonsense"),
+            2..7 if !known.is_empty() => Some(known[self.below(known.len())]),
+            _ => None,
+        };
+        let items = if self.percent(4) { vec![Entry::default()] } else { Vec::new() };
+        let query = Query { ver: ver.map(str::to_owned), items };
+        let kind = if self.percent(3) { "set" } else { "get" };
+        self.own(session).with("type", kind).with_roster(query)
+    }
+
+    fn roster_set(&mut self, session: &Session, reference: &Reference) -> Outgoing {
+        let mut entry = Entry { jid: Some(self.contact(session, reference)), ..Entry::default() };
+        let names = [None, Some(""), Some("N"), Some("o'k&<\">")];
+        entry.name = self.pick(&names).map(str::to_owned);
+        let groups = [&[][..], &["A"], &["B", "A"], &["<&>", "A", "\u{e4}"]];
+        entry.groups = self.pick(&groups).iter().map(|g| (*g).to_owned()).collect();
+        entry.subscription = self.pick(&[None, None, Some("both"), Some("nonsense"), Some("remove")]);
+        entry.extra = self.pick(&["", "", " approved='true'", " ask='subscribe'"]);
+        let long = "n".repeat(NAME_BYTES_MAX + 1);
+        let mut items = vec![entry.clone()];
+        match self.below(60) {
+            0 => items[0].jid = None,
+            1 => items.push(entry),
+            2 => items[0].name = Some(long),
+            3 => items[0].groups = vec![long],
+            4 => items[0].groups = vec!["G".to_owned(), String::new()],
+            5 => items[0].groups = vec!["G".to_owned(), "H".to_owned(), "G".to_owned()],
+            6 => items[0].groups = (0..=GROUPS_MAX).map(|n| n.to_string()).collect(),
+            // As long and as many as it may be.
+            7 => items[0].name = Some("n".repeat(NAME_BYTES_MAX)),
+            8 => items[0].groups = (0..GROUPS_MAX).map(|n| n.to_string()).collect(),
+            9 => items[0].jid = Some(bare(session.account)),
+            _ => {}
+        }
+        self.own(session).with("type", "set").with_roster(Query { ver: None, items })
+    }
+
+    /// A request to a client's own account, mostly.
+    fn own(&mut self, session: &Session) -> Outgoing {
+        let iq = Outgoing::new("iq").with("id", self.id());
+        match self.below(20) {
+            0 => iq.with("to", bare(0)),
+            1..5 => iq.with("to", bare(session.account)),
+            _ => iq,
+        }
     }
 
     pub(crate) fn presence(&mut self, client: usize, reference: &Reference) -> Outgoing {
@@ -192,21 +290,7 @@ impl Dice {
                 presence.with("to", self.directed_target(client, reference))
             }
             17 => presence.with("type", "nonsense").with("to", self.address(reference)),
-            _ => {
-                let to = self.address(reference);
-                let session = reference.session(client).expect("a bound client");
-                // A probe where a request waits for its answer would withdraw the request (RFC 6121 §4.3.2).
-                let relation = match Place::of(&to) {
-                    Place::Account { bare, .. } => {
-                        reference.account(&bare).map(|a| reference.relations[session.account][a])
-                    }
-                    Place::Malformed | Place::Remote | Place::Server { .. } => None,
-                };
-                if relation == Some(Relation::Asked) {
-                    return self.available(presence);
-                }
-                presence.with("type", "probe").with("to", to)
-            }
+            _ => presence.with("type", "probe").with("to", self.address(reference)),
         }
     }
 

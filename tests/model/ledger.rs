@@ -274,8 +274,7 @@ impl Ledger {
 
     /// What an available resource knows last of each contact's resource is how it is.
     fn check_presence(&self, stage: &Stage, plan: &Plan) -> Result<(), String> {
-        let sees =
-            |a: usize, b: usize| a == b || matches!(plan.relations[a][b], Relation::Both | Relation::To);
+        let sees = |a: usize, b: usize| a == b || plan.relations[a][b].sees();
         for (me, client) in stage.clients.iter().enumerate().filter(|(_, c)| c.is_bound()) {
             let said = &self.lives[me].said;
             if said.last().is_none_or(|s| s.priority.is_none()) {

@@ -1,7 +1,8 @@
 //! The reference's presence: initial, later, directed, probes, and the end (RFC 6121 §4).
 
 use super::reference::{Reference, Session, Want, Wants};
-use super::rig::{Relation, bare};
+use super::rig::bare;
+use super::subscription::CHANGES;
 use super::words::{Outgoing, Payload, Place, bare_of, prepared};
 
 /// Targets of directed presence that one session is remembered for, as documented.
@@ -18,6 +19,7 @@ impl Reference {
             (None | Some("unavailable"), Some(to)) => self.directed(session, stanza, to),
             (Some("probe"), Some(to)) => self.probe(session, stanza, to),
             (Some("probe"), None) => Vec::new(),
+            (Some(change), _) if CHANGES.contains(&change) => self.change(session, stanza),
             _ => Self::bounce(session, stanza, "modify", "bad-request"),
         }
     }
@@ -42,20 +44,24 @@ impl Reference {
     }
 
     /// What a resource sees that has just become available: others of its account, its contacts, and open requests.
-    fn initial(&self, session: &Session) -> Wants {
+    fn initial(&mut self, session: &Session) -> Wants {
         let own = bare(session.account);
-        let relations = &self.relations[session.account];
+        let me = &self.accounts[session.account];
         let is_seen = |s: &&Session| {
-            s.client != session.client
-                && (s.account == session.account
-                    || matches!(relations[s.account], Relation::Both | Relation::To))
+            let is_contact = me.state(&bare(s.account)).to && self.shows_to(s.account, &own);
+            s.client != session.client && (s.account == session.account || is_contact)
         };
         let seen = self.sessions.iter().filter(is_seen).filter_map(|s| s.presence.as_ref());
         let mut wants: Wants =
             seen.map(|(copy, _)| (session.client, copy.clone().with("to", &own))).collect();
-        for (contact, _) in relations.iter().enumerate().filter(|(_, r)| **r == Relation::WasAsked) {
-            let attrs = [("from", &*bare(contact)), ("to", &own), ("type", "subscribe")];
-            wants.push((session.client, Want::empty("presence", &attrs)));
+        // Each request that waits, complete, until it is answered (§3.1.3, rule 4).
+        wants.extend(me.requests.iter().map(|(_, request)| (session.client, request.clone())));
+        // Who does not know of the subscription ends it (§4.3.2, rule 1).
+        let knows = |contact: &String| self.account(contact).is_some_and(|a| self.shows_to(a, &own));
+        let believed = me.items.iter().filter(|(contact, item)| item.state.to && !knows(contact));
+        let believed: Vec<String> = believed.map(|(contact, _)| contact.clone()).collect();
+        for contact in believed {
+            wants.extend(self.refuse(&contact, &own, None));
         }
         wants
     }
@@ -82,7 +88,7 @@ impl Reference {
         let mut wants = Vec::new();
         if was_available {
             wants = self.broadcast(&copy, me.account);
-            for account in 0..self.relations.len() {
+            for account in 0..self.accounts.len() {
                 if self.shows_to(me.account, &bare(account)) {
                     self.forget_directed(account, None, &me.jid);
                 }
@@ -107,7 +113,7 @@ impl Reference {
     }
 
     /// `who` became unavailable to an account or to one resource of it, which need not tell `who` of their end.
-    fn forget_directed(&mut self, account: usize, resource: Option<&str>, who: &str) {
+    pub(crate) fn forget_directed(&mut self, account: usize, resource: Option<&str>, who: &str) {
         let is_told = |s: &&mut Session| s.account == account && resource.is_none_or(|jid| s.jid == jid);
         for session in self.sessions.iter_mut().filter(is_told) {
             session.directed.retain(|d| d != who);
@@ -150,10 +156,18 @@ impl Reference {
         self.sessions.iter().filter(is_for).map(|s| (s.client, copy.clone().with("to", to))).collect()
     }
 
-    fn probe(&self, session: &Session, stanza: &Outgoing, to: &str) -> Wants {
+    /// Who asks is no subscriber (§4.3.2, rule 1).
+    fn refuse(&mut self, from: &str, prober: &str, id: Option<&str>) -> Wants {
+        let refusal = Want::empty("presence", &[("from", from), ("to", prober), ("type", "unsubscribed")]);
+        self.inbound(prober, from, id.into_iter().fold(refusal, |refusal, id| refusal.with("id", id)))
+    }
+
+    fn probe(&mut self, session: &Session, stanza: &Outgoing, to: &str) -> Wants {
         let prober = bare(session.account);
         let Place::Account { bare: address, resource } = Place::of(to) else { return Vec::new() };
-        let Some(account) = self.account(&address) else { return Vec::new() };
+        let Some(account) = self.account(&address) else {
+            return self.refuse(&address, &prober, stanza.attr("id"));
+        };
         let target = prepared(to);
         let is_asked = |s: &&Session| s.account == account && (resource.is_none() || s.jid == target);
         let asked = self.sessions.iter().filter(is_asked);
@@ -174,6 +188,9 @@ impl Reference {
             // A stranger learns of who sent it directed presence, and of nobody else.
             let is_directed = |s: &&Session| s.directed.iter().any(|d| bare_of(d) == prober);
             answers.extend(asked.filter(is_directed).map(|s| answer(&s.jid)));
+            if answers.is_empty() {
+                return self.refuse(&address, &prober, stanza.attr("id"));
+            }
         }
         let probers = self.sessions.iter().filter(|s| s.account == session.account && s.presence.is_some());
         probers.flat_map(|s| answers.iter().map(|want| (s.client, want.clone()))).collect()

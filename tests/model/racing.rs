@@ -40,7 +40,7 @@ pub(crate) struct Racing {
 impl Racing {
     pub(crate) fn new(seed: u64) -> Self {
         let mut dice = Dice::new(seed);
-        let plan = dice.plan(ACCOUNTS);
+        let plan = dice.plan(ACCOUNTS, true);
         let hostile = dice.percent(30);
         let faults = if hostile { Faults::hostile() } else { Faults::rough() };
         let trace = vec![format!(
@@ -139,15 +139,8 @@ impl Racing {
     fn look_around(&mut self) {
         self.reference.sessions.clear();
         for (client, c) in self.rig.stage().clients.iter().enumerate().filter(|(_, c)| c.is_bound()) {
-            self.reference.sessions.push(Session {
-                client,
-                account: c.login.account,
-                jid: c.jid().expect("it is bound").to_owned(),
-                lang: c.login.lang,
-                presence: None,
-                order: 0,
-                directed: Vec::new(),
-            });
+            let jid = c.jid().expect("it is bound").to_owned();
+            self.reference.sessions.push(Session::new(client, c.login.account, jid, c.login.lang));
         }
     }
 
@@ -167,7 +160,11 @@ impl Racing {
             } else {
                 self.dice.stanza(client, &self.reference)
             };
-            text.push_str(&self.entered(client, &stanza));
+            // A probe where a request waits for its answer would withdraw the request (RFC 6121 §4.3.2), and one where
+            // the other knows of no subscription would end it.
+            if stanza.attr("type") != Some("probe") {
+                text.push_str(&self.entered(client, &stanza));
+            }
         }
         self.rig.command(client, Command::Write(text.into_bytes()));
     }

@@ -1,12 +1,14 @@
 //! The reference: plain lists of accounts and sessions, and for each stanza who must see what (RFC 6120 §8, §10; RFC 6121
 //! §4, §8.5). Written from the RFCs and the documented choices of the server; no code of it.
 //!
-//! Presence is in `presence`; connections and time are not known here.
+//! Presence is in `presence`, rosters in `roster`, subscriptions in `subscription`; connections and time are not known
+//! here.
 
 use std::collections::BTreeMap;
 
 use super::actor::Got;
-use super::rig::{Conflict, DOMAIN, Plan, Relation, bare};
+use super::rig::{Conflict, DOMAIN, Plan, bare};
+use super::roster::{Account, Shown, Versions};
 use super::words::{Outgoing, Payload, Place, bare_of, prepared};
 
 /// Resources of one account at one time, as documented.
@@ -20,6 +22,8 @@ pub(crate) struct Want {
     pub(crate) inner: Inner,
     /// A client's answer: it comes when that client has read the question, whatever else is under way.
     pub(crate) late: bool,
+    /// Of what one stanza leads to, a client sees a lower step before a higher one; what has none has no order.
+    pub(crate) step: Option<u32>,
 }
 
 /// A content that a client must see.
@@ -32,7 +36,9 @@ pub(crate) enum Inner {
     /// A payload that starts so.
     Starts(&'static str),
     /// A payload that starts so, with these items.
-    Items(&'static str, Vec<BTreeMap<String, String>>),
+    Items(&'static str, Vec<Shown>),
+    /// These items of this account's roster, at this version.
+    Roster { account: usize, version: usize, items: Vec<Shown> },
 }
 
 /// Who must see what because of one stanza. What comes to one client has no order.
@@ -49,6 +55,8 @@ pub(crate) struct Session {
     pub(crate) presence: Option<(Want, i8)>,
     /// Grows with every presence of anybody.
     pub(crate) order: u64,
+    /// It gets pushes: it has asked for the roster.
+    pub(crate) interested: bool,
     /// Prepared addresses that got directed presence.
     pub(crate) directed: Vec<String>,
 }
@@ -56,11 +64,14 @@ pub(crate) struct Session {
 /// The whole of what the server should know.
 #[derive(Debug)]
 pub(crate) struct Reference {
-    pub(crate) relations: Vec<Vec<Relation>>,
+    pub(crate) accounts: Vec<Account>,
+    pub(crate) versions: Versions,
     conflict: Conflict,
     /// Oldest first.
     pub(crate) sessions: Vec<Session>,
     pub(crate) presences: u64,
+    /// Of the last thing that has an order ([`Want::step`]).
+    pub(crate) step: u32,
 }
 
 /// What binding must lead to.
@@ -77,9 +88,9 @@ pub(crate) enum Binding {
 }
 
 impl Want {
-    fn new(name: &'static str, attrs: &[(&str, &str)], inner: Inner) -> Self {
+    pub(crate) fn new(name: &'static str, attrs: &[(&str, &str)], inner: Inner) -> Self {
         let attrs = attrs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Self { name, attrs, inner, late: false }
+        Self { name, attrs, inner, late: false, step: None }
     }
 
     pub(crate) fn empty(name: &'static str, attrs: &[(&str, &str)]) -> Self {
@@ -89,6 +100,20 @@ impl Want {
     pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
         self.attrs.insert(name.to_owned(), value.to_owned());
         self
+    }
+
+    pub(crate) fn at(self, step: u32) -> Self {
+        Self { step: Some(step), ..self }
+    }
+
+    /// The error that comes back for this.
+    pub(crate) fn answered(&self, kind: &'static str, condition: &'static str) -> Self {
+        let attrs = [("from", self.attr("to")), ("to", self.attr("from")), ("type", "error")];
+        let error = Self::new(self.name, &attrs, Inner::Error(kind, condition));
+        match self.attrs.get("id") {
+            Some(id) => error.with("id", id),
+            None => error,
+        }
     }
 
     pub(crate) fn attr(&self, name: &str) -> &str {
@@ -104,18 +129,27 @@ impl Want {
             }
             Inner::Starts(start) => got.inner.starts_with(start),
             Inner::Items(start, items) => got.inner.starts_with(start) && *items == got.items,
+            Inner::Roster { items, .. } => {
+                got.inner.starts_with("<query xmlns='jabber:iq:roster'") && *items == got.items
+            }
         };
-        self.name == got.name && self.attrs == got.attrs && inner
+        let is_push = matches!(self.inner, Inner::Roster { .. }) && !self.attrs.contains_key("id");
+        let mut attrs = got.attrs.clone();
+        // The server chooses it.
+        attrs.retain(|name, _| !(is_push && name == "id"));
+        self.name == got.name && self.attrs == attrs && inner
     }
 }
 
 impl Reference {
     pub(crate) fn new(plan: &Plan) -> Self {
         Self {
-            relations: plan.relations.clone(),
+            accounts: plan.relations.iter().enumerate().map(|(own, r)| Account::new(own, r)).collect(),
+            versions: Versions::default(),
             conflict: plan.conflict,
             sessions: Vec::new(),
             presences: 0,
+            step: 0,
         }
     }
 
@@ -132,14 +166,12 @@ impl Reference {
     }
 
     pub(crate) fn account(&self, bare_jid: &str) -> Option<usize> {
-        (0..self.relations.len()).find(|account| bare(*account) == bare_jid)
+        (0..self.accounts.len()).find(|account| bare(*account) == bare_jid)
     }
 
     /// Whether `account` lets `asker` (bare) see its presence.
     pub(crate) fn shows_to(&self, account: usize, asker: &str) -> bool {
-        self.account(asker).is_some_and(|asker| {
-            asker == account || matches!(self.relations[account][asker], Relation::Both | Relation::From)
-        })
+        bare(account) == asker || self.accounts[account].state(asker).from
     }
 
     /// What a request for a resource must lead to.
@@ -157,8 +189,7 @@ impl Reference {
     }
 
     pub(crate) fn bind(&mut self, client: usize, account: usize, jid: String, lang: Option<&'static str>) {
-        let session = Session { client, account, jid, lang, presence: None, order: 0, directed: Vec::new() };
-        self.sessions.push(session);
+        self.sessions.push(Session::new(client, account, jid, lang));
     }
 
     /// A stanza of a bound client.
@@ -176,7 +207,7 @@ impl Reference {
     pub(crate) fn stamped(session: &Session, stanza: &Outgoing) -> Want {
         let attrs = stanza.attrs.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         let inner = Inner::Exact(stanza.inner.clone());
-        let want = Want { name: stanza.name, attrs, inner, late: false };
+        let want = Want { name: stanza.name, attrs, inner, late: false, step: None };
         let want = want.with("from", &session.jid);
         match session.lang {
             Some(lang)
@@ -251,7 +282,7 @@ impl Reference {
         }
     }
 
-    fn iq(&self, session: &Session, stanza: &Outgoing) -> Wants {
+    fn iq(&mut self, session: &Session, stanza: &Outgoing) -> Wants {
         let is_request = matches!(stanza.attr("type"), Some("get" | "set"));
         let bounce = |kind, condition| Self::bounce(session, stanza, kind, condition);
         let nobody = || if is_request { bounce("cancel", "service-unavailable") } else { Vec::new() };
@@ -290,7 +321,7 @@ impl Reference {
     }
 
     /// The server's own answers: for itself, or for an account.
-    fn answer(&self, session: &Session, stanza: &Outgoing, account: Option<usize>) -> Wants {
+    fn answer(&mut self, session: &Session, stanza: &Outgoing, account: Option<usize>) -> Wants {
         let bounce = |kind, condition| Self::bounce(session, stanza, kind, condition);
         let asker = bare_of(&session.jid);
         let is_shown = account.is_none_or(|account| self.shows_to(account, asker));
@@ -298,8 +329,10 @@ impl Reference {
         let is_set = stanza.attr("type") == Some("set");
         let inner = match (stanza.payload, account) {
             (Payload::Roster, Some(_)) if !is_own => return bounce("auth", "forbidden"),
-            (Payload::Roster, Some(account)) if !is_set => {
-                Inner::Items("<query xmlns='jabber:iq:roster' ver='", self.roster(account))
+            (Payload::Roster, Some(_)) => {
+                let result = Self::result(session, stanza, Inner::Exact(String::new()));
+                let wants = self.roster(session, stanza, &result);
+                return wants.unwrap_or_else(|(kind, condition)| bounce(kind, condition));
             }
             (Payload::Ping | Payload::DiscoInfo | Payload::DiscoItems, _) if !is_shown => {
                 return bounce("cancel", "service-unavailable");
@@ -324,42 +357,26 @@ impl Reference {
                 Inner::Items("<query xmlns='http://jabber.org/protocol/disco#items'", items)
             }
             (Payload::Version, None) => Inner::Starts("<query xmlns='jabber:iq:version'><name>"),
-            (Payload::Roster | Payload::Opaque | Payload::Priority(_) | Payload::Missing, _) => {
+            (Payload::Opaque | Payload::Priority(_) | Payload::Missing, _) => {
                 unreachable!("answered above, or not generated")
             }
         };
-        let from = stanza.attr("to").unwrap_or(asker);
-        let id = stanza.attr("id").unwrap_or_default();
-        let attrs = [("from", from), ("to", &session.jid), ("type", "result"), ("id", id)];
-        vec![(session.client, Want::new("iq", &attrs, inner))]
+        vec![(session.client, Self::result(session, stanza, inner))]
     }
 
-    fn roster(&self, account: usize) -> Vec<BTreeMap<String, String>> {
-        let item = |(contact, relation): (usize, &Relation)| {
-            let (subscription, ask) = match relation {
-                Relation::Both => ("both", false),
-                Relation::To => ("to", false),
-                Relation::From => ("from", false),
-                Relation::None => ("none", false),
-                Relation::Asked => ("none", true),
-                Relation::WasAsked | Relation::Stranger => return None,
-            };
-            let mut item = BTreeMap::from([
-                ("jid".to_owned(), bare(contact)),
-                ("subscription".to_owned(), subscription.to_owned()),
-            ]);
-            if ask {
-                item.insert("ask".to_owned(), "subscribe".to_owned());
-            }
-            Some(item)
-        };
-        let mut items: Vec<_> = self.relations[account].iter().enumerate().filter_map(item).collect();
-        items.sort();
-        items
+    fn result(session: &Session, stanza: &Outgoing, inner: Inner) -> Want {
+        let from = stanza.attr("to").unwrap_or_else(|| bare_of(&session.jid));
+        let id = stanza.attr("id").unwrap_or_default();
+        Want::new("iq", &[("from", from), ("to", &session.jid), ("type", "result"), ("id", id)], inner)
     }
 }
 
 impl Session {
+    pub(crate) fn new(client: usize, account: usize, jid: String, lang: Option<&'static str>) -> Self {
+        let (presence, order, interested, directed) = (None, 0, false, Vec::new());
+        Self { client, account, jid, lang, presence, order, interested, directed }
+    }
+
     /// Priority of its presence; `None` while it is only connected.
     pub(crate) fn priority(&self) -> Option<i8> {
         self.presence.as_ref().map(|(_, priority)| *priority)

@@ -38,8 +38,26 @@ pub(crate) enum Relation {
     Asked,
     /// The other has asked; no contact yet.
     WasAsked,
+    /// Each has asked the other.
+    BothAsked,
+    /// Subscribed, and the other has asked.
+    ToWasAsked,
+    /// The other is subscribed, and the account has asked.
+    FromAsked,
     /// Not in the roster at all.
     Stranger,
+}
+
+impl Relation {
+    /// Whether the account sees the other's presence.
+    pub(crate) const fn sees(self) -> bool {
+        matches!(self, Self::Both | Self::To | Self::ToWasAsked)
+    }
+
+    /// Whether the other waits for an answer.
+    pub(crate) const fn was_asked(self) -> bool {
+        matches!(self, Self::WasAsked | Self::BothAsked | Self::ToWasAsked)
+    }
 }
 
 /// What happens to a resource that is bound twice.
@@ -154,6 +172,9 @@ fn accounts(plan: &Plan) -> Vec<AccountSpec> {
             Relation::None => Subscription::None,
             Relation::Asked => Subscription::NonePendingOut,
             Relation::WasAsked => Subscription::NonePendingIn,
+            Relation::BothAsked => Subscription::NonePendingOutIn,
+            Relation::ToWasAsked => Subscription::ToPendingIn,
+            Relation::FromAsked => Subscription::FromPendingOut,
             Relation::Stranger => return None,
         };
         Some((Jid::parse(&bare(contact)).expect("an address"), state))

@@ -13,6 +13,26 @@ pub(crate) struct Outgoing {
     pub(crate) inner: String,
     /// The payload of an IQ, or what `<priority/>` says.
     pub(crate) payload: Payload,
+    /// What is asked of a roster.
+    pub(crate) roster: Option<Query>,
+}
+
+/// The payload of a request for a roster.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Query {
+    pub(crate) ver: Option<String>,
+    pub(crate) items: Vec<Entry>,
+}
+
+/// An item as a client writes it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Entry {
+    pub(crate) jid: Option<String>,
+    pub(crate) name: Option<String>,
+    pub(crate) groups: Vec<String>,
+    pub(crate) subscription: Option<&'static str>,
+    /// Attributes that a client must not write, and that the server does not look at.
+    pub(crate) extra: &'static str,
 }
 
 /// What the model must know of a content.
@@ -35,12 +55,11 @@ pub(crate) enum Payload {
 impl Payload {
     pub(crate) const fn xml(self) -> &'static str {
         match self {
-            Self::Opaque | Self::Priority(_) | Self::Missing => "",
+            Self::Opaque | Self::Priority(_) | Self::Missing | Self::Roster => "",
             Self::Ping => "<ping xmlns='urn:xmpp:ping'/>",
             Self::DiscoInfo => "<query xmlns='http://jabber.org/protocol/disco#info'/>",
             Self::DiscoItems => "<query xmlns='http://jabber.org/protocol/disco#items'/>",
             Self::Version => "<query xmlns='jabber:iq:version'/>",
-            Self::Roster => "<query xmlns='jabber:iq:roster'/>",
             Self::Unknown => "<query xmlns='urn:model:unknown'><a b='>'/></query>",
         }
     }
@@ -48,7 +67,7 @@ impl Payload {
 
 impl Outgoing {
     pub(crate) fn new(name: &'static str) -> Self {
-        Self { name, attrs: BTreeMap::new(), inner: String::new(), payload: Payload::Opaque }
+        Self { name, attrs: BTreeMap::new(), inner: String::new(), payload: Payload::Opaque, roster: None }
     }
 
     pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
@@ -70,6 +89,13 @@ impl Outgoing {
         self
     }
 
+    pub(crate) fn with_roster(mut self, query: Query) -> Self {
+        self.inner = query.xml();
+        self.payload = Payload::Roster;
+        self.roster = Some(query);
+        self
+    }
+
     pub(crate) fn attr(&self, name: &str) -> Option<&str> {
         self.attrs.get(name).map(String::as_str)
     }
@@ -81,6 +107,26 @@ impl Outgoing {
             xml.push_str(&format!(" {name}='{}'", escape(value)));
         }
         if self.inner.is_empty() { xml + "/>" } else { format!("{xml}>{}</{}>", self.inner, self.name) }
+    }
+}
+
+impl Query {
+    fn xml(&self) -> String {
+        let attr = |name: &str, value: Option<&str>| {
+            value.map(|value| format!(" {name}='{}'", escape(value))).unwrap_or_default()
+        };
+        let ver = attr("ver", self.ver.as_deref());
+        let mut xml = format!("<query xmlns='jabber:iq:roster'{ver}>");
+        for item in &self.items {
+            let (jid, name) = (attr("jid", item.jid.as_deref()), attr("name", item.name.as_deref()));
+            let subscription = attr("subscription", item.subscription);
+            xml.push_str(&format!("<item{jid}{name}{subscription}{}>", item.extra));
+            for group in &item.groups {
+                xml.push_str(&format!("<group>{}</group>", escape(group)));
+            }
+            xml.push_str("</item>");
+        }
+        xml + "</query>"
     }
 }
 
