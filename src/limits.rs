@@ -110,6 +110,17 @@ pub const BARRIER_ANSWERS_MAX: usize = 256;
 /// Threads for work that would block a reactor: password hashing uses every core, and more than these would be too many.
 pub const WORKERS_MAX: usize = 16;
 
+/// Changes of one home that may wait for its store, in bytes: some seconds of a busy one. Beyond, what would have to be
+/// saved is refused.
+pub const UNSAVED_BYTES_MAX: usize = 33_554_432;
+
+/// Messages that may wait for one account; ejabberd keeps 100.
+pub const OFFLINE_MESSAGES_PER_ACCOUNT_MAX: usize = 1_000;
+/// Their bytes.
+pub const OFFLINE_BYTES_PER_ACCOUNT_MAX: usize = 10_485_760;
+/// Bytes of all messages that wait in one home: they are in memory.
+pub const OFFLINE_BYTES_PER_HOME_MAX: usize = 1_073_741_824;
+
 /// Contacts of one account.
 pub const ROSTER_ITEMS_MAX: usize = 10_000;
 /// Groups of one roster item.

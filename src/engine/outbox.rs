@@ -28,6 +28,8 @@ pub struct Outbox {
     overflow: VecDeque<Entry>,
     /// Bytes that wait: of `copied` behind `written`, and of the overflow.
     pending: usize,
+    /// Those of them that somebody keeps.
+    kept: usize,
     /// Bytes ever appended, those that were superseded later included.
     position: u64,
     /// Position up to which the kernel has taken everything that was not superseded; `taken <= position`.
@@ -41,6 +43,8 @@ enum Entry {
     Copied(Vec<u8>, usize),
     /// The tail of a large stanza, shared with its other recipients.
     Shared(Bytes),
+    /// A stanza that somebody keeps: its bytes are in memory anyway, and in no budget here.
+    Kept(Bytes),
     /// A whole stanza that waits for a slow reader, in bytes of its own.
     Stanza(Stanza, Bytes),
     /// A superseded stanza of this many bytes stood here.
@@ -51,7 +55,7 @@ impl Entry {
     fn as_slice(&self) -> &[u8] {
         match self {
             Self::Copied(bytes, taken) => &bytes[*taken..],
-            Self::Shared(bytes) | Self::Stanza(_, bytes) => bytes,
+            Self::Shared(bytes) | Self::Kept(bytes) | Self::Stanza(_, bytes) => bytes,
             Self::Superseded(_) => &[],
         }
     }
@@ -87,13 +91,18 @@ impl Outbox {
     }
 
     pub(super) const fn pressure(&self) -> Pressure {
-        if self.pending > OUTBOX_HARD_BYTES {
+        if self.budgeted() > OUTBOX_HARD_BYTES {
             Pressure::Hard
-        } else if self.pending > OUTBOX_SOFT_BYTES {
+        } else if self.budgeted() > OUTBOX_SOFT_BYTES {
             Pressure::Soft
         } else {
             Pressure::Fine
         }
+    }
+
+    /// Bytes that wait and are nowhere else.
+    const fn budgeted(&self) -> usize {
+        self.pending - self.kept
     }
 
     /// Appends what `write` appends.
@@ -109,12 +118,14 @@ impl Outbox {
     /// Appends a copy of `stanza`, by copying or by reference.
     pub(super) fn send(&mut self, pool: &mut BufferPool, stanza: &Stanza, to: To<'_>) {
         let bytes = stanza.written_len(to);
-        if self.pending + bytes > OUTBOX_SOFT_BYTES {
+        if stanza.is_kept_elsewhere() && to == To::Kept {
+            self.overflow.push_back(Entry::Kept(stanza.element().bytes.clone()));
+            self.kept += bytes;
+        } else if self.budgeted() + bytes > OUTBOX_SOFT_BYTES {
             let mut own = Vec::with_capacity(bytes);
             stanza.write(to, &mut own);
             let own = Bytes::from(own);
-            let entry = Entry::Stanza(Stanza::from_own(own.clone()), own);
-            self.overflow.push_back(entry);
+            self.overflow.push_back(Entry::Stanza(Stanza::from_own(own.clone()), own));
             pool.bytes_copied += bytes as u64;
         } else if is_copied(bytes) {
             stanza.write(to, self.tail_buffer(pool));
@@ -185,6 +196,10 @@ impl Outbox {
             } else if bytes < have {
                 match front {
                     Entry::Copied(_, taken) => *taken += bytes,
+                    Entry::Kept(rest) => {
+                        self.kept -= bytes;
+                        *rest = rest.slice(bytes..);
+                    }
                     // A stanza of which a part is on the wire can no longer be superseded or handed back.
                     Entry::Shared(rest) | Entry::Stanza(_, rest) => {
                         let rest = rest.slice(bytes..);
@@ -193,6 +208,9 @@ impl Outbox {
                     Entry::Superseded(_) => {}
                 }
                 return;
+            }
+            if matches!(front, Entry::Kept(_)) {
+                self.kept -= have;
             }
             bytes -= have;
             self.overflow.pop_front();
@@ -220,7 +238,8 @@ impl Outbox {
         dropped
     }
 
-    /// Takes out the stanzas of which no byte has been written, oldest first: the connection is gone.
+    /// Takes out the stanzas of which no byte has been written, oldest first: the connection is gone. Those that somebody
+    /// keeps are not among them.
     pub(super) fn take_unwritten(&mut self) -> Vec<Stanza> {
         let mut unwritten = Vec::new();
         for entry in &mut self.overflow {
@@ -240,6 +259,7 @@ impl Outbox {
         pool.give(std::mem::take(&mut self.copied));
         self.written = 0;
         self.pending = 0;
+        self.kept = 0;
         self.overflow = VecDeque::new();
     }
 }

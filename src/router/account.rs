@@ -4,7 +4,7 @@
 
 use smallvec::SmallVec;
 
-use super::{Roster, Session, Subscription};
+use super::{Offline, Roster, Session, Subscription};
 use crate::limits::SUBSCRIBE_REQUESTS_PER_ACCOUNT_MAX;
 use crate::stanza::{Jid, JidRef, Stanza};
 
@@ -36,13 +36,22 @@ pub struct Account<C> {
 struct Rare {
     /// Requests of contacts, oldest first. An entry is the "Pending In" of Appendix A.1, and its only record.
     pending: Vec<PendingRequest>,
+    /// Messages that wait.
+    offline: Offline,
     /// Ends with its last session (ANONYMOUS, XEP-0175).
     temporary: bool,
 }
 
+impl Rare {
+    /// Whether it says nothing that its absence would not say.
+    fn is_default(&self) -> bool {
+        self.pending.is_empty() && self.offline.is_empty() && !self.temporary
+    }
+}
+
 impl<C: Copy> Account<C> {
     pub(super) fn new(jid: Jid, roster: Roster, temporary: bool) -> Self {
-        let rare = temporary.then(|| Box::new(Rare { pending: Vec::new(), temporary }));
+        let rare = temporary.then(|| Box::new(Rare { temporary, ..Rare::default() }));
         Self { sessions: SmallVec::new_const(), jid, roster, rare }
     }
 
@@ -132,9 +141,23 @@ impl<C: Copy> Account<C> {
     pub fn remove_pending(&mut self, contact: JidRef<'_>) {
         let Some(rare) = &mut self.rare else { return };
         rare.pending.retain(|p| p.contact.as_str() != contact.as_str());
-        if rare.pending.is_empty() && !rare.temporary {
-            self.rare = None;
-        }
+        self.rare.take_if(|rare| rare.is_default());
+    }
+
+    /// Messages that wait, if any ever did.
+    #[must_use]
+    pub fn offline(&self) -> Option<&Offline> {
+        self.rare.as_ref().map(|rare| &rare.offline)
+    }
+
+    /// Messages that wait, to be changed.
+    pub fn offline_mut(&mut self) -> &mut Offline {
+        &mut self.rare.get_or_insert_default().offline
+    }
+
+    /// Gives memory back when no message waits any more.
+    pub fn drop_offline_if_empty(&mut self) {
+        self.rare.take_if(|rare| rare.is_default());
     }
 }
 

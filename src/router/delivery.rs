@@ -3,12 +3,12 @@
 //! Nothing is sent from here. Where the RFC leaves a choice, this server has taken the one that looks the same
 //! for an account that does not exist and for one that is offline (§8.1 warns of directory harvesting):
 //!
-//! - What may be ignored or bounced (S/E in table 1) is bounced. There is no offline storage yet, so O/E is E as well.
+//! - What may be ignored or bounced (S/E in table 1) is bounced. What may be kept or bounced (O/E) is kept.
 //! - "Most available" (M) is one resource: the highest priority, and of equals the one whose presence is newest. One
 //!   message so has one copy, and can be routed again when that copy could not be delivered.
 //! - Chat messages go to all resources (A) only with an opt-in, and there is none yet.
 
-use super::{AccountId, Available, JidHash, Session, Shard, Sink};
+use super::{AccountId, Available, JidHash, Session, SessionId, Shard, Sink};
 use crate::stanza::{Condition, JidRef, Kind, Stanza, StanzaType};
 
 /// What happens to a stanza.
@@ -22,6 +22,8 @@ pub enum Verdict {
     Drop(Dropped),
     /// The home's server answers for this account (§8.5.2.1.3).
     Answer(AccountId),
+    /// The message waits for this account: nobody takes it now.
+    Keep(AccountId),
 }
 
 /// Why a stanza was ignored. Each has a counter: nothing is lost in silence.
@@ -122,15 +124,23 @@ impl<C: Copy> Shard<C> {
     }
 
     fn to_most_available(&self, account: AccountId, recipients: &mut Vec<C>) -> Verdict {
-        // One alone is not asked for its rank.
-        let rank = |s: &&Session<C>| s.available().map(Available::rank);
-        match self.non_negative(account).max_by(|a, b| rank(a).cmp(&rank(b))) {
-            Some(session) => {
+        match self.most_available(account) {
+            Some((_, session)) => {
                 recipients.push(connection(session));
                 Verdict::Deliver
             }
-            None => Verdict::Bounce(Condition::ServiceUnavailable),
+            None => Verdict::Keep(account),
         }
+    }
+
+    /// The resource that gets messages for its account: of those with a priority that is not negative the highest, and of
+    /// equals the newest.
+    #[must_use]
+    pub fn most_available(&self, account: AccountId) -> Option<(SessionId, &Session<C>)> {
+        let non_negative = self.sessions_of(account).filter(|(_, s)| s.is_non_negative());
+        // One alone is not asked for its rank.
+        let rank = |s: &Session<C>| s.available().map(Available::rank);
+        non_negative.max_by(|(_, a), (_, b)| rank(a).cmp(&rank(b)))
     }
 
     /// §8.5.2.1.2, §8.5.2.2.2, §8.5.3.1, §8.5.3.2.2: no type, `unavailable` and, so that the answer to a subscription

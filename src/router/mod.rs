@@ -12,6 +12,7 @@
 //! |---|---|
 //! | who is subscribed to whom (RFC 6121 §3, Appendix A) | `subscription` |
 //! | what is in a roster (§2) | `roster` |
+//! | which messages wait for an account (§8.5.2.2.1) | `offline` |
 //! | which resources are connected, available, interested | `session`, `account` |
 //! | who gets a stanza (§8.5) | `delivery` |
 //! | which home has an address; mail between homes | `home`, [`mailbox`] |
@@ -23,6 +24,7 @@ mod hash;
 mod home;
 mod index;
 pub mod mailbox;
+mod offline;
 mod parcel;
 mod roster;
 mod session;
@@ -33,6 +35,7 @@ pub use account::{Account, PendingRequest};
 pub use delivery::{Dropped, Verdict};
 pub use hash::{JidHash, JidHasher};
 pub use home::{HomeId, Homes};
+pub use offline::Offline;
 pub use parcel::{Audience, Parcel};
 pub use roster::{Roster, RosterChange, RosterDetails, RosterItem};
 pub use session::{Available, Session, SessionId, Sink};

@@ -72,6 +72,8 @@ pub struct Session<C> {
     /// The priority of `available`, kept here because most decisions need no more of it.
     priority: i8,
     interested: bool,
+    /// Letters went to other homes since they were last asked what became of them.
+    mailed: bool,
     available: Option<Box<Available>>,
     #[expect(clippy::box_collection, reason = "few sessions have any: 8 bytes for the others, not 24")]
     directed: Option<Box<Vec<Jid>>>,
@@ -79,7 +81,16 @@ pub struct Session<C> {
 
 impl<C: Copy> Session<C> {
     pub(super) const fn new(generation: u32, jid: Jid, sink: Sink<C>) -> Self {
-        Self { jid, sink, generation, priority: 0, interested: false, available: None, directed: None }
+        Self {
+            jid,
+            sink,
+            generation,
+            priority: 0,
+            interested: false,
+            mailed: false,
+            available: None,
+            directed: None,
+        }
     }
 
     /// Full JID.
@@ -141,6 +152,16 @@ impl<C: Copy> Session<C> {
     /// It asked for the roster.
     pub const fn set_interested(&mut self) {
         self.interested = true;
+    }
+
+    /// A letter of its went to another home.
+    pub const fn set_mailed(&mut self) {
+        self.mailed = true;
+    }
+
+    /// Whether letters went to other homes since this was asked last.
+    pub const fn take_mailed(&mut self) -> bool {
+        std::mem::replace(&mut self.mailed, false)
     }
 
     /// To whom it sent directed presence, oldest first (§4.6.1).

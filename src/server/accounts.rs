@@ -5,13 +5,17 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use foldhash::quality::RandomState;
 
 use super::config::AccountSpec;
 use super::world::ServerWorld;
-use crate::router::{AccountId, HomeId, PendingRequest, Roster, Subscription, SubscriptionChange};
+use crate::router::{
+    AccountId, HomeId, PendingRequest, Roster, RosterDetails, Subscription, SubscriptionChange,
+};
 use crate::server::write;
-use crate::stanza::Jid;
+use crate::stanza::{Jid, Stanza};
+use crate::store::{AccountRecord, Change};
 use crate::stream;
 
 /// Why an account cannot be made: the operator's fault.
@@ -28,6 +32,9 @@ pub enum ProvisionError {
     /// There is one of that name.
     #[error("there is an account {0} already")]
     Exists(Jid),
+    /// What a store has of it is no stanza.
+    #[error("the store has something for {0} that is no stanza")]
+    Damaged(Jid),
 }
 
 /// Addresses seen while provisioning: every roster that names a contact shares one copy of its address.
@@ -104,7 +111,73 @@ impl ServerWorld {
             let stanza = write::presence(change, contact.as_ref(), Some(jid.as_ref()), None);
             self.shard.account_mut(id).add_pending(PendingRequest { contact, stanza });
         }
-        self.set_credentials(id, Some(Arc::new(spec.credentials)));
+        let credentials = Arc::new(spec.credentials);
+        self.set_credentials(id, Some(Arc::clone(&credentials)));
+        self.save_whole(id, credentials);
+        Ok(())
+    }
+
+    /// Has everything saved that an account has which was just made.
+    fn save_whole(&mut self, id: AccountId, credentials: Arc<stream::Credentials>) {
+        let entry = self.shard.account(id);
+        let account = entry.jid().clone();
+        let contacts: Vec<_> = entry.roster().items().map(|item| item.jid().clone()).collect();
+        let requests = entry.pending().to_vec();
+        self.save(Change::PutAccount { account: account.clone(), credentials });
+        for contact in contacts {
+            self.save_item(id, &contact);
+        }
+        for PendingRequest { contact, stanza } in requests {
+            let stanza = stanza.element().as_str().to_owned();
+            self.save(Change::PutRequest { account: account.clone(), contact, stanza });
+        }
+    }
+
+    /// Loads what a store has, each account at its home.
+    ///
+    /// # Errors
+    /// An account that is there already, or a stanza in it that is none; those before it stay.
+    ///
+    /// # Panics
+    /// As [`Self::provision_homes`].
+    pub fn load_homes(
+        homes: &mut [Self],
+        records: impl IntoIterator<Item = AccountRecord>,
+    ) -> Result<usize, ProvisionError> {
+        let mut names = Names::default();
+        let mut count = 0;
+        for record in records {
+            let home = homes[0].homes.of(record.account.as_str());
+            homes[home.index()].load_account(record, &mut names)?;
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    fn load_account(&mut self, record: AccountRecord, names: &mut Names) -> Result<(), ProvisionError> {
+        let jid = names.intern(record.account);
+        let damaged = || ProvisionError::Damaged(jid.clone());
+        let mut roster = Roster::default();
+        for item in record.roster.into_values() {
+            let details = RosterDetails {
+                name: item.name.into(),
+                groups: item.groups.into_iter().map(String::into_boxed_str).collect(),
+            };
+            roster.restore(names.intern(item.contact), details, item.state, item.approved);
+        }
+        let id = self.shard.add_account(jid.clone(), roster, false);
+        let id = id.ok_or_else(|| ProvisionError::Exists(jid.clone()))?;
+        for (contact, stanza) in record.requests.into_values() {
+            let stanza = Stanza::parse_own(stanza.as_bytes()).ok_or_else(damaged)?;
+            self.shard.account_mut(id).add_pending(PendingRequest { contact: names.intern(contact), stanza });
+        }
+        for message in record.offline {
+            let text = Bytes::from(message.stanza);
+            Stanza::parse_own(&text).ok_or_else(damaged)?;
+            self.offline_bytes += text.len();
+            self.shard.account_mut(id).offline_mut().restore(message.number, text);
+        }
+        self.set_credentials(id, Some(record.credentials));
         Ok(())
     }
 
@@ -117,6 +190,9 @@ impl ServerWorld {
 
     /// What a login as `localpart` (prepared) is checked against.
     pub(super) fn login_account(&self, localpart: &str) -> stream::Account {
+        if !self.can_log_in() {
+            return stream::Account::Unavailable;
+        }
         let jid = format!("{localpart}@{}", self.settings.domain);
         let credentials = self.shard.find(&jid).and_then(|id| self.credentials[id.index()].clone());
         credentials.map_or(stream::Account::Unknown, stream::Account::Known)

@@ -68,6 +68,7 @@ impl ServerWorld {
         }
         self.end_presence(session, None, out);
         self.shard.detach(session);
+        self.stop_flush(session, out);
         self.settle(out);
         self.remove_if_temporary(session.account);
     }
@@ -80,6 +81,7 @@ impl ServerWorld {
             let Sink::Connection(conn) = session.sink();
             out.task(conn, ClientTask::Conflict);
         }
+        self.stop_flush(old, out);
         self.counters.replaced += 1;
         self.settle(out);
     }

@@ -3,10 +3,12 @@
 //! Negotiation is `stream`'s and routing the world's; here each frame, timer and end finds the right one. What is kept
 //! for a bound and idle client is in [`State::Bound`]; the negotiation is freed when it is over.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::jobs::{ServerAnswer, ServerJob};
 use super::ping;
 use super::routing::Origin;
 use super::world::ServerWorld;
@@ -17,8 +19,7 @@ use crate::limits::{
 use crate::router::{AccountId, SessionId};
 use crate::stanza::{Jid, NS_CLIENT, Stanza, To};
 use crate::stream::{
-    BindAnswer, Blame, ServerNegotiation, ServerSettings, ServerStep, ServerWorked, StreamCondition,
-    StreamError,
+    BindAnswer, Blame, ServerNegotiation, ServerSettings, ServerStep, StreamCondition, StreamError,
 };
 use crate::xml::{Element, Frame, Node, XmlError};
 
@@ -64,14 +65,28 @@ pub(super) struct Bound {
     pub(super) from: Bytes,
     /// How much of it is the bare JID.
     pub(super) bare_len: u16,
+    /// What not every client has.
+    pub(super) extra: Option<Box<Extra>>,
+}
+
+/// What not every bound client has.
+#[derive(Debug, Default)]
+pub(super) struct Extra {
     /// Language of its stream, escaped (RFC 6120 §4.7.4).
-    pub(super) lang: Option<Box<Bytes>>,
+    pub(super) lang: Option<Bytes>,
+    /// Positions of its outbox; the world is told when each is written. Oldest first.
+    marks: VecDeque<u64>,
 }
 
 impl Bound {
     /// Bare JID, escaped.
     pub(super) fn bare(&self) -> &[u8] {
         &self.from[..usize::from(self.bare_len)]
+    }
+
+    /// Language of its stream, escaped.
+    pub(super) fn lang(&self) -> Option<&Bytes> {
+        self.extra.as_ref()?.lang.as_ref()
     }
 }
 
@@ -82,6 +97,8 @@ pub enum ClientTask {
     Conflict,
     /// The server ends (RFC 6120 §4.9.3.20).
     Shutdown,
+    /// The world wants to know when everything is written that was delivered until now: one message that waited.
+    TellWritten,
 }
 
 impl ClientLink {
@@ -129,7 +146,7 @@ impl ClientLink {
                     stream.handle_account(cx.world.login_account(&username), bytes, cx.rng)
                 }
                 ServerStep::Work(work) => {
-                    cx.request(*work);
+                    cx.request(ServerJob::Login(work));
                     return Ok(());
                 }
                 ServerStep::Authenticated { account, anonymous } => {
@@ -154,9 +171,11 @@ impl ClientLink {
                         Ok(bound) => {
                             let written = stream.handle_bind(BindAnswer::Bound(bound.jid), bytes);
                             let bare_len = u16::try_from(bound.bare_len).expect("escaped parts fit");
-                            let lang = stream.lang().cloned().map(Box::new);
+                            let lang = stream.lang().cloned();
+                            let extra =
+                                lang.map(|lang| Box::new(Extra { lang: Some(lang), ..Extra::default() }));
                             let (session, from) = (bound.session, bound.from);
-                            self.state = State::Bound(Bound { session, from, bare_len, lang });
+                            self.state = State::Bound(Bound { session, from, bare_len, extra });
                             written?;
                             cx.clear_timer(Timer::Negotiation);
                             cx.set_timer(Timer::Idle, cx.now + IDLE_MAX);
@@ -283,6 +302,12 @@ impl Handler for ClientLink {
         let condition = match task {
             ClientTask::Conflict => StreamCondition::Conflict,
             ClientTask::Shutdown => StreamCondition::SystemShutdown,
+            ClientTask::TellWritten => {
+                if let State::Bound(bound) = &mut self.state {
+                    bound.extra.get_or_insert_default().marks.push_back(cx.position());
+                }
+                return;
+            }
         };
         self.fail(&StreamError::us(condition), Ended::StreamError(condition), cx);
     }
@@ -300,15 +325,30 @@ impl Handler for ClientLink {
         }
     }
 
+    fn on_written(&mut self, position: u64, cx: &mut ClientCx<'_>) {
+        let State::Bound(Bound { session, extra: Some(extra), .. }) = &mut self.state else { return };
+        let written = extra.marks.partition_point(|mark| *mark <= position);
+        if written > 0 {
+            extra.marks.drain(..written);
+            cx.world.set_now(cx.now);
+            cx.world.on_flushed(*session, written, cx.effects);
+        }
+    }
+
     fn on_slow_reader(&mut self, cx: &mut ClientCx<'_>) {
         cx.world.set_now(cx.now);
         let error = StreamError::peer(StreamCondition::ResourceConstraint).with_text("too slow a reader");
         self.fail(&error, Ended::SlowReader, cx);
     }
 
-    fn on_answer(&mut self, worked: ServerWorked, cx: &mut ClientCx<'_>) {
+    fn on_answer(&mut self, answer: ServerAnswer, cx: &mut ClientCx<'_>) {
         cx.world.set_now(cx.now);
-        self.negotiate(cx, |negotiating, bytes, _| negotiating.stream.handle_worked(worked, bytes));
+        match answer {
+            ServerAnswer::Login(worked) => {
+                self.negotiate(cx, |negotiating, bytes, _| negotiating.stream.handle_worked(*worked, bytes));
+            }
+            ServerAnswer::Saved => unreachable!("the world asks for it, not a stream"),
+        }
     }
 
     fn on_departure(&mut self, cx: &mut ClientCx<'_>) {

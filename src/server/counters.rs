@@ -22,6 +22,8 @@ pub struct ServerCounters {
     pub bounced: u64,
     /// Stanzas whose connection ended first, and that were routed again.
     pub rerouted: u64,
+    /// Messages that were kept for an account that nobody took them for.
+    pub kept_offline: u64,
     /// Resources bound.
     pub bound: u64,
     /// Streams that a newer one of the same resource replaced.

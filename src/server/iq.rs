@@ -127,6 +127,9 @@ impl ServerWorld {
         let answer = extension.and_then(|e| if account.is_some() { e.for_account } else { e.for_server });
         let answer = answer.ok_or(Condition::ServiceUnavailable)?;
         let is_set = stanza.head().stanza_type == StanzaType::Set;
+        if is_set && !self.can_save() {
+            return Err(Condition::ResourceConstraint);
+        }
         let asker = asker.jid();
         answer(&mut Request { world: self, out, payload, is_set, asker, origin, account, reply, after })
     }

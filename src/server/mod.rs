@@ -30,12 +30,16 @@ mod delay;
 mod directed;
 mod disco;
 mod iq;
+mod jobs;
 mod legacy;
+mod mail;
+mod offline;
 mod ping;
 mod presence;
 mod probe;
 mod roster;
 mod routing;
+mod saving;
 mod stanzas;
 mod subscription;
 mod time;
@@ -47,6 +51,8 @@ pub use accounts::ProvisionError;
 pub use client_link::{ClientLink, ClientTask};
 pub use config::{AccountSpec, ConflictPolicy, ServerConfig};
 pub use counters::ServerCounters;
+pub use jobs::{Save, ServerAnswer, ServerJob};
+pub use mail::Mail;
 pub use world::ServerWorld;
 
 #[cfg(test)]

@@ -55,6 +55,7 @@ impl ServerWorld {
             self.settle(out);
             self.on_initial(id, account, out);
         }
+        self.flush_offline(account, out);
     }
 
     /// What a resource that has just become available is told: its account's other resources, its contacts (§4.3.1;

@@ -13,6 +13,7 @@ use crate::engine::Effects;
 use crate::limits::{ROSTER_GROUPS_MAX, ROSTER_ITEMS_MAX, ROSTER_NAME_BYTES_MAX};
 use crate::router::{AccountId, Roster, RosterChange, RosterDetails, RosterItem, SubscriptionChange};
 use crate::stanza::{Condition, Jid, JidRef, Stanza};
+use crate::store::{Change, ItemRecord};
 use crate::xml::{Node, escape_text_into};
 
 const NS: &str = "jabber:iq:roster";
@@ -118,7 +119,7 @@ impl ServerWorld {
         let state = entry.subscription(contact.as_ref());
         entry.roster_mut().remove(contact.as_ref()).ok_or(Condition::ItemNotFound)?;
         let own = entry.jid().clone();
-        entry.remove_pending(contact.as_ref());
+        self.forget_request(account, contact);
         self.push_removal(account, contact, out);
         if state.has_to() || state.is_pending_out() {
             self.post_change(SubscriptionChange::Unsubscribe, &own, contact);
@@ -147,8 +148,9 @@ impl ServerWorld {
         roster.changes_since(version.parse().ok()?)
     }
 
-    /// Pushes a contact's item to every interested resource (§2.1.6).
+    /// Saves a contact's item, which has changed, and pushes it to every interested resource (§2.1.6).
     pub(super) fn push_item(&mut self, account: AccountId, contact: &Jid, out: &mut Effects<ClientLink>) {
+        self.save_item(account, contact);
         let roster = self.shard.account(account).roster();
         let Some(item) = roster.get(contact.as_ref()) else { return };
         let mut bytes = std::mem::take(&mut self.scratch.bytes);
@@ -156,7 +158,26 @@ impl ServerWorld {
         self.push(account, bytes, out);
     }
 
+    /// Has a contact's item saved as it is now.
+    pub(super) fn save_item(&mut self, account: AccountId, contact: &Jid) {
+        let entry = self.shard.account(account);
+        let Some(item) = entry.roster().get(contact.as_ref()) else { return };
+        let item = ItemRecord {
+            contact: item.jid().clone(),
+            name: item.name().to_owned(),
+            groups: item.groups().map(str::to_owned).collect(),
+            state: item.state(),
+            approved: item.is_approved(),
+        };
+        self.save(Change::PutItem { account: entry.jid().clone(), item });
+    }
+
     fn push_removal(&mut self, account: AccountId, contact: &Jid, out: &mut Effects<ClientLink>) {
+        let removal = Change::RemoveItem {
+            account: self.shard.account(account).jid().clone(),
+            contact: contact.clone(),
+        };
+        self.save(removal);
         let version = self.shard.account(account).roster().version();
         let mut bytes = std::mem::take(&mut self.scratch.bytes);
         self.write_push(&self.next_push_id(), version, RosterChange::Removed(contact), &mut bytes);

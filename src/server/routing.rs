@@ -8,6 +8,7 @@
 use bytes::Bytes;
 
 use super::client_link::ClientLink;
+use super::mail::Mail;
 use super::world::ServerWorld;
 use crate::engine::{ConnId, Effects, Stamp, Target};
 use crate::router::{
@@ -51,7 +52,8 @@ impl ServerWorld {
                 }
             } else {
                 drop(address);
-                out.mail(home, Parcel { stanza, audience: Audience::Here(hash) });
+                self.note_mailed();
+                out.mail(home, Mail::Parcel(Parcel { stanza, audience: Audience::Here(hash) }));
             }
         }
     }
@@ -112,10 +114,14 @@ impl ServerWorld {
             };
             let parcel = Parcel { stanza, audience };
             match self.other_home_of(&parcel) {
-                Some(home) => out.mail(home, parcel),
+                Some(home) => {
+                    self.note_mailed();
+                    out.mail(home, Mail::Parcel(parcel));
+                }
                 None => self.receive(parcel, out),
             }
         }
+        self.send_unsaved(out);
     }
 
     /// The home of a parcel for one, if it is not this one. [`Self::route`] finds that of an address by itself.
@@ -148,7 +154,8 @@ impl ServerWorld {
         let here = std::mem::take(&mut by_home[self.me.index()]);
         for (home, contacts) in self.homes.iter().zip(by_home) {
             if !contacts.is_empty() {
-                out.mail(home, Parcel { stanza: stanza.clone(), audience: audience(contacts) });
+                let parcel = Parcel { stanza: stanza.clone(), audience: audience(contacts) };
+                out.mail(home, Mail::Parcel(parcel));
             }
         }
         here
@@ -310,6 +317,7 @@ impl ServerWorld {
             Verdict::Bounce(condition) => self.bounce(&stanza, condition, origin, out),
             Verdict::Drop(reason) => self.counters.count_drop(reason),
             Verdict::Answer(account) => self.answer(&stanza, Some(account), origin, out),
+            Verdict::Keep(account) => self.keep_offline(&stanza, account, origin, out),
         }
     }
 
@@ -350,7 +358,14 @@ impl ServerWorld {
         let answerer = sender.as_ref().map_or_else(|| self.domain(), |sender| sender.jid().bare().as_str());
         if may && write_error_reply(stanza, condition, None, answerer, &mut bytes) {
             self.counters.bounced += 1;
-            self.reply(&bytes, origin, out);
+            match origin {
+                // An error promises nothing about what came before it, so it does not wait for the store.
+                Some(Origin { conn, .. }) => {
+                    self.scratch.recipients.push(conn);
+                    self.deliver(Stanza::from_own(Bytes::copy_from_slice(&bytes)), Stamp::Kept, out);
+                }
+                None => self.reply(&bytes, None, out),
+            }
         } else {
             self.counters.count_drop(Dropped::Unmatched);
         }
@@ -362,9 +377,10 @@ impl ServerWorld {
     pub(super) fn reply(&mut self, bytes: &[u8], origin: Option<Origin>, out: &mut Effects<ClientLink>) {
         let stanza = Stanza::from_own(Bytes::copy_from_slice(bytes));
         match origin {
-            Some(Origin { conn, .. }) => {
+            Some(origin @ Origin { conn, .. }) => {
                 self.counters.routed += 1;
                 self.counters.copies += 1;
+                self.close_barrier(origin, out);
                 out.answer(conn, stanza);
             }
             None => self.post(Parcel::addressed(stanza)),

@@ -36,10 +36,11 @@ impl ServerWorld {
         } else {
             bound.from.clone()
         });
-        if let Some(lang) = &bound.lang {
-            stanza.stamp_lang((**lang).clone());
+        if let Some(lang) = bound.lang() {
+            stanza.stamp_lang(lang.clone());
         }
         self.counters.count_in(stanza.kind());
+        self.begin_acting(origin);
         if let Err(condition) = stanza.check() {
             self.bounce(&stanza, condition, Some(origin), out);
         } else if stanza.kind() == Kind::Presence {
@@ -48,6 +49,7 @@ impl ServerWorld {
             self.route(stanza, Some(origin), out);
         }
         self.settle(out);
+        self.end_acting(out);
         Ok(())
     }
 
@@ -75,12 +77,14 @@ impl ServerWorld {
         }
         stanza.stamp_from(escaped(account.as_ref()));
         self.counters.count_in(stanza.kind());
-        let origin = Some(Origin { conn, session: None });
+        let origin = Origin { conn, session: None };
+        self.begin_acting(origin);
         match stanza.check() {
-            Ok(()) => self.route(stanza, origin, out),
-            Err(condition) => self.bounce(&stanza, condition, origin, out),
+            Ok(()) => self.route(stanza, Some(origin), out),
+            Err(condition) => self.bounce(&stanza, condition, Some(origin), out),
         }
         self.settle(out);
+        self.end_acting(out);
         Ok(())
     }
 }

@@ -18,6 +18,7 @@ use crate::router::{
     SubscriptionChange,
 };
 use crate::stanza::{Condition, Jid, JidRef, Stanza, To};
+use crate::store::Change;
 
 impl ServerWorld {
     /// The user's half (§3.1.2, §3.1.5, §3.2.2, §3.3.2): `stanza` is stamped with the bare JID.
@@ -55,6 +56,9 @@ impl ServerWorld {
     /// A request that can never be answered changes nothing (§3.1.2), nor does what needs one item too many. All else only
     /// gives something up, and is done here even when the contact cannot be told.
     fn refusal(&self, account: AccountId, change: SubscriptionChange, contact: &Jid) -> Option<Condition> {
+        if !self.can_save() {
+            return Some(Condition::ResourceConstraint);
+        }
         let roster = self.shard.account(account).roster();
         let is_full = roster.len() >= ROSTER_ITEMS_MAX && roster.get(contact.as_ref()).is_none();
         if change == SubscriptionChange::Subscribed && is_full {
@@ -180,7 +184,24 @@ impl ServerWorld {
     /// §3.1.3, rule 4: the complete stanza is kept until the user answers, also when a resource sees it now.
     fn keep_request(&mut self, stanza: &Stanza, account: AccountId, contact: &Jid) -> bool {
         let stanza = detached(stanza, To::Kept);
-        self.shard.account_mut(account).add_pending(PendingRequest { contact: contact.clone(), stanza })
+        let text = stanza.element().as_str().to_owned();
+        let entry = self.shard.account_mut(account);
+        let (account, contact) = (entry.jid().clone(), contact.clone());
+        let is_kept = entry.add_pending(PendingRequest { contact: contact.clone(), stanza });
+        if is_kept {
+            self.save(Change::PutRequest { account, contact, stanza: text });
+        }
+        is_kept
+    }
+
+    /// A contact's request is answered or withdrawn.
+    pub(super) fn forget_request(&mut self, account: AccountId, contact: &Jid) {
+        let entry = self.shard.account_mut(account);
+        if entry.subscription(contact.as_ref()).is_pending_in() {
+            entry.remove_pending(contact.as_ref());
+            let account = entry.jid().clone();
+            self.save(Change::RemoveRequest { account, contact: contact.clone() });
+        }
     }
 
     /// Sets a state and pushes it, if a roster shows it (Appendix A.1: the contact's request alone makes no item).
@@ -192,13 +213,12 @@ impl ServerWorld {
         next: Subscription,
         out: &mut Effects<ClientLink>,
     ) {
-        let entry = self.shard.account_mut(account);
         if !next.is_pending_in() {
-            entry.remove_pending(contact.as_ref());
+            self.forget_request(account, contact);
         }
         let is_shown = old.without_pending_in() != next.without_pending_in();
         if is_shown {
-            entry.roster_mut().set_state(contact, next);
+            self.shard.account_mut(account).roster_mut().set_state(contact, next);
             self.push_item(account, contact, out);
         }
     }

@@ -13,10 +13,13 @@ use super::client_link::{ClientLink, ClientTask};
 use super::config::{ConflictPolicy, ServerConfig};
 use super::connections::Connections;
 use super::counters::ServerCounters;
-use crate::engine::{Answerer, ConnId, Effects, Errand, Job, Never, World};
+use super::jobs::{ServerAnswer, ServerJob};
+use super::mail::Mail;
+use super::saving::Saving;
+use crate::engine::{ConnId, Effects, Never, World};
 use crate::router::{Audience, HomeId, Homes, JidHash, Parcel, Shard};
 use crate::stanza::{Jid, Stanza};
-use crate::stream::{Credentials, Mechanism, ServerSettings, ServerWork, ServerWorked};
+use crate::stream::{Credentials, Mechanism, ServerSettings};
 use crate::time::{Nanos, Utc};
 
 /// A server, or one of its homes: the accounts that it has, and everything that its connections share.
@@ -34,6 +37,10 @@ pub struct ServerWorld {
     pub(super) connections: Connections,
     /// Between a sender's side and its recipients' home, when that is this one. Empty whenever the hub is in charge.
     pub(super) parcels: VecDeque<Parcel>,
+    /// What is not safe yet, and who waits for it.
+    pub(super) saving: Saving,
+    /// Bytes of all messages that wait for accounts of this home.
+    pub(super) offline_bytes: usize,
     /// Roster pushes so far: the next one's id (RFC 6121 §2.1.6).
     pub(super) pushes: u64,
     /// What tells this process's roster versions from another's.
@@ -100,6 +107,8 @@ impl ServerWorld {
             counters: ServerCounters::default(),
             connections: Connections::default(),
             parcels: VecDeque::new(),
+            saving: Saving::default(),
+            offline_bytes: 0,
             pushes: 0,
             roster_tag: settings.process_tag("roster").into(),
             unavailable: Stanza::from_own(Bytes::from_static(b"<presence type='unavailable'/>")),
@@ -162,18 +171,10 @@ impl ServerWorld {
 const FEATURES: &str =
     "<ver xmlns='urn:xmpp:features:rosterver'/><sub xmlns='urn:xmpp:features:pre-approval'/>";
 
-impl Job for ServerWork {
-    type Answer = ServerWorked;
-
-    fn begin(self, answer: Answerer<ServerWorked>) -> Option<Errand> {
-        Some(Box::new(move || answer.give(self.run())))
-    }
-}
-
 impl World for ServerWorld {
     type Link = ClientLink;
-    type Mail = Parcel;
-    type Job = ServerWork;
+    type Mail = Mail;
+    type Job = ServerJob;
     type News = Never;
 
     fn on_accept(&mut self, now: Nanos) -> Option<ClientLink> {
@@ -202,25 +203,34 @@ impl World for ServerWorld {
         self.route_again(stanza, effects);
     }
 
-    fn expect_mail<'a>(&mut self, parcels: impl Iterator<Item = &'a Parcel>) {
+    fn expect_mail<'a>(&mut self, mail: impl Iterator<Item = &'a Mail>) {
         let hashes = &mut self.scratch.hashes;
-        hashes.extend(parcels.filter_map(|parcel| match parcel.audience {
-            Audience::Here(hash) => Some(hash),
-            Audience::To
-            | Audience::Each(_)
-            | Audience::Resource(_)
-            | Audience::Asked(_)
-            | Audience::Unheard
-            | Audience::Answer => None,
+        hashes.extend(mail.filter_map(|mail| match mail {
+            Mail::Parcel(Parcel { audience: Audience::Here(hash), .. }) => Some(*hash),
+            Mail::Parcel(_) | Mail::Sync { .. } | Mail::Synced { .. } => None,
         }));
         self.shard.touch(hashes);
         hashes.clear();
     }
 
-    fn on_mail(&mut self, parcel: Parcel, now: Nanos, effects: &mut Effects<ClientLink>) {
+    fn on_mail(&mut self, mail: Mail, now: Nanos, effects: &mut Effects<ClientLink>) {
         self.set_now(now);
-        self.receive(parcel, effects);
-        self.settle(effects);
+        match mail {
+            Mail::Parcel(parcel) => {
+                self.receive(parcel, effects);
+                self.settle(effects);
+            }
+            Mail::Sync { from, conn } => self.receive_sync(from, conn, effects),
+            Mail::Synced { conn } => effects.release(conn),
+        }
+    }
+
+    fn on_answer(&mut self, answer: ServerAnswer, now: Nanos, effects: &mut Effects<ClientLink>) {
+        self.set_now(now);
+        match answer {
+            ServerAnswer::Saved => self.on_saved(effects),
+            ServerAnswer::Login(_) => unreachable!("a stream asks for it, not the world"),
+        }
     }
 
     fn on_stop(&mut self, now: Nanos, effects: &mut Effects<ClientLink>) {
@@ -232,6 +242,6 @@ impl World for ServerWorld {
     }
 
     fn is_done(&self) -> bool {
-        self.stopping && self.connections.is_empty()
+        self.stopping && self.connections.is_empty() && self.is_saved()
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use xmpp_bench::time::Nanos;
 
 use super::actor::{End, Got, Phase, Stage};
-use super::arrivals::{Outcome, outcomes};
+use super::arrivals::{Outcome, has_waited, outcomes};
 use super::rig::{DOMAIN, Plan, Relation, bare};
 use super::words::{Outgoing, Payload, Place, bare_of, prepared};
 
@@ -132,7 +132,9 @@ impl Ledger {
             // A chat message for a resource that is gone may have found another one late; presence may be asked for again.
             let is_direct =
                 entry.stanza.attr("to").is_some_and(|to| !to.contains('/') || Some(&*prepared(to)) == me);
-            if !is_copy || !is_direct || entry.stanza.attr("type") == Some("probe") {
+            // What had to wait for a resource to take messages may come behind what was for that resource.
+            let is_late = has_waited(got, &entry.stanza.inner);
+            if !is_copy || !is_direct || is_late || entry.stanza.attr("type") == Some("probe") {
                 continue;
             }
             let before = last.insert((entry.client, got.client), (entry.number, &got.raw));
@@ -167,14 +169,18 @@ impl Ledger {
         let to = stanza.attr("to").unwrap_or(&own);
         let stanza_type = stanza.attr("type").unwrap_or("normal");
         let is_request = stanza.name == "iq" && matches!(stanza_type, "get" | "set");
-        // Without an answer where none is due: errors, results, headlines that nobody takes.
+        let account = (0..self.relations.len()).find(|a| bare(*a) == bare_of(&prepared(to)));
+        let is_account = account.is_some();
+        // Without an answer where none is due: errors, results, headlines that nobody takes, and what waits for somebody
+        // who takes it (whether anybody would have is looked at below).
         let must_answer = match (stanza.name, stanza_type) {
             ("iq", _) => is_request,
             (_, "error") => false,
             (_, "headline") => to.contains('/') || !matches!(Place::of(to), Place::Account { .. }),
+            (_, "chat") => !is_account,
+            (_, "normal") => to.contains('/') || !is_account,
             _ => true,
         };
-        let account = (0..self.relations.len()).find(|a| bare(*a) == bare_of(&prepared(to)));
         let is_gone = |client: &super::actor::Client| {
             let may_lose = |end: &End| *end == End::Lost || is_request;
             client.end.as_ref().is_some_and(|(end, at)| *at + STALLED >= entry.at && may_lose(end))

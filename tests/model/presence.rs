@@ -40,6 +40,10 @@ impl Reference {
         if is_initial {
             wants.extend(self.initial(session));
         }
+        if priority >= 0 {
+            let waited = std::mem::take(&mut self.accounts[session.account].offline);
+            wants.extend(waited.into_iter().map(|message| (session.client, message)));
+        }
         wants
     }
 

@@ -31,6 +31,8 @@ pub(crate) struct Want {
 pub(crate) enum Inner {
     /// These bytes.
     Exact(String),
+    /// These bytes, and that they are late (XEP-0203).
+    Delayed(String),
     /// An error of this type and condition.
     Error(&'static str, &'static str),
     /// A payload that starts so.
@@ -124,6 +126,7 @@ impl Want {
     pub(crate) fn is(&self, got: &Got) -> bool {
         let inner = match &self.inner {
             Inner::Exact(inner) => *inner == got.inner,
+            Inner::Delayed(inner) => without_delay(&got.inner) == Some(inner),
             Inner::Error(kind, condition) => {
                 got.error.as_ref().is_some_and(|(k, c)| k == kind && c == condition)
             }
@@ -139,6 +142,13 @@ impl Want {
         attrs.retain(|name, _| !(is_push && name == "id"));
         self.name == got.name && self.attrs == attrs && inner
     }
+}
+
+/// What a message carried before it had to wait; `None`: it did not.
+pub(crate) fn without_delay(inner: &str) -> Option<&str> {
+    let (inner, delay) = inner.rsplit_once("<delay xmlns='urn:xmpp:delay' from='")?;
+    let stamp = delay.strip_prefix(DOMAIN)?.strip_prefix("' stamp='")?.strip_suffix("Z'/>")?;
+    stamp.contains('T').then_some(inner)
 }
 
 impl Reference {
@@ -247,7 +257,7 @@ impl Reference {
         vec![(session.client, want)]
     }
 
-    fn message(&self, session: &Session, stanza: &Outgoing) -> Wants {
+    fn message(&mut self, session: &Session, stanza: &Outgoing) -> Wants {
         let unavailable = || Self::bounce(session, stanza, "cancel", "service-unavailable");
         let stanza_type = stanza.attr("type").unwrap_or("normal");
         let to = stanza.attr("to").unwrap_or_else(|| bare_of(&session.jid));
@@ -276,7 +286,16 @@ impl Reference {
             ("headline", false) => non_negative.map(copy).collect(),
             ("chat", _) | ("normal", false) => {
                 let most = non_negative.max_by_key(|s| (s.priority(), s.order));
-                most.map_or_else(unavailable, |s| vec![copy(s)])
+                if let Some(session) = most {
+                    return vec![copy(session)];
+                }
+                let Some(account) = self.account(&address) else { return unavailable() };
+                // §8.5.2.2.1: nobody takes it now, so it waits.
+                let mut message = Self::stamped(session, stanza);
+                message = message.with("to", stanza.attr("to").unwrap_or(&address));
+                message.inner = Inner::Delayed(stanza.inner.clone());
+                self.accounts[account].offline.push(message);
+                Vec::new()
             }
             _ => unavailable(),
         }

@@ -34,6 +34,8 @@ pub(crate) struct Account {
     pub(crate) items: BTreeMap<String, Item>,
     /// Requests that wait for an answer: who asks, and the complete stanza.
     pub(crate) requests: Vec<(String, Want)>,
+    /// Messages that wait for a resource that takes them, oldest first.
+    pub(crate) offline: Vec<Want>,
     /// Changes so far.
     version: usize,
     /// The version that changed each contact last, also of those that were removed.

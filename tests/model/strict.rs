@@ -12,7 +12,7 @@ use super::actor::{Command, End, Got, Login, Phase};
 use super::compare::Comparison;
 use super::dice::{Dice, GARBAGE};
 use super::presence::DIRECTED_MAX;
-use super::reference::{Binding, Reference, Want, Wants};
+use super::reference::{Binding, Inner, Reference, Want, Wants};
 use super::rig::{DOMAIN, Plan, Rig, bare};
 use super::words::Outgoing;
 
@@ -219,7 +219,9 @@ impl Strict {
         let asks = |(to, want): &(usize, Want)| *to == client && want.name == "iq";
         let must_answer = expect.groups.iter().flatten().any(asks);
         let partial = if must_answer { "" } else { self.dice.pick(&partial) };
-        let (end, name) = match self.dice.below(5) {
+        // Who is being given what waited reads it first: whether it was written in time is not known otherwise.
+        let waited = expect.groups.iter().flatten().any(|(_, want)| matches!(want.inner, Inner::Delayed(_)));
+        let (end, name) = match if waited { 4 } else { self.dice.below(5) } {
             0 => {
                 let (garbage, condition) = self.dice.pick(&GARBAGE);
                 text.push_str(garbage);

@@ -110,6 +110,15 @@ impl Roster {
         Self { items, history: None }
     }
 
+    /// Puts in a contact as a store had it. No change: this is where the roster begins.
+    pub fn restore(&mut self, contact: Jid, details: RosterDetails, state: Subscription, approved: bool) {
+        let details = (details != RosterDetails::default()).then(|| Box::new(details));
+        let state = state.without_pending_in();
+        if let Err(index) = self.find(contact.as_ref()) {
+            self.items.insert(index, RosterItem { jid: contact, details, version: 0, state, approved });
+        }
+    }
+
     /// How often it was changed.
     #[must_use]
     pub fn version(&self) -> u32 {

@@ -14,18 +14,18 @@ enum Condition {
 }
 
 /// Letters of table 1, with this server's choices: `E` error, `S` silence, `D` delivered to the match, `M` to the most
-/// available, `A` to all non-negative.
+/// available, `A` to all non-negative, `O` kept for who comes later.
 const TYPES: [&str; 6] = ["", "normal", "chat", "groupchat", "headline", "error"];
 const TABLE: [(Condition, &str, &str); 15] = [
     (Condition::NoAccount, "bare", "E E E E S S"),
     (Condition::NoAccount, "full", "E E E E E S"),
-    (Condition::NoResource, "bare", "E E E E S S"),
-    (Condition::NoResource, "full", "E E E E E S"),
-    (Condition::Connected, "bare", "E E E E S S"),
+    (Condition::NoResource, "bare", "O O O E S S"),
+    (Condition::NoResource, "full", "E E O E E S"),
+    (Condition::Connected, "bare", "O O O E S S"),
     (Condition::Connected, "match", "D D D D D D"),
-    (Condition::Negative, "bare", "E E E E S S"),
+    (Condition::Negative, "bare", "O O O E S S"),
     (Condition::Negative, "match", "D D D D D D"),
-    (Condition::Negative, "full", "E E E E E S"),
+    (Condition::Negative, "full", "E E O E E S"),
     (Condition::One, "bare", "M M M E A S"),
     (Condition::One, "match", "D D D D D D"),
     (Condition::One, "full", "E E M E E S"),
@@ -80,6 +80,15 @@ fn cell(condition: Condition, address: &str, stanza_type: &str) -> &'static str 
         }
     }
     let back = rig.received(romeo);
+    let waits = matches!(condition, Condition::NoResource | Condition::Connected | Condition::Negative);
+    if waits && got.is_empty() && back.is_empty() {
+        let later = rig.connect("juliet@d/later");
+        rig.send(later, "<presence/>");
+        let messages = rig.received(later).into_iter().filter(|s| s.starts_with("<message"));
+        let messages: Vec<_> = messages.collect();
+        assert!(messages.iter().all(|message| message.contains("<delay xmlns='urn:xmpp:delay' from='d'")));
+        return if messages.is_empty() { "S" } else { "O" };
+    }
     match (&*got, back.as_slice()) {
         ([], []) => "S",
         ([], [error]) if is_error(error, "service-unavailable") => "E",

@@ -3,10 +3,12 @@
 mod bind;
 mod delivery;
 mod iq;
+mod offline;
 mod pre_approval;
 mod presence;
 mod rig;
 mod roster;
+mod saving;
 mod stanzas;
 mod subscription;
 mod time;

@@ -1,18 +1,20 @@
 //! A world and its clients, joined by nothing but effects.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use rand_chacha::ChaCha12Rng;
 use rand_core::SeedableRng;
 
-use crate::engine::{ConnId, Effect, Effects, Stamp, World};
+use crate::engine::{ConnId, Effect, Effects, Stamp, Ticket, World, do_here};
 use crate::router::Subscription;
 use crate::server::client_link::{Bound, ClientLink, ClientTask};
 use crate::server::routing::Origin;
-use crate::server::{AccountSpec, ConflictPolicy, ServerConfig, ServerWorld};
+use crate::server::{AccountSpec, ConflictPolicy, ServerConfig, ServerJob, ServerWorld};
 use crate::stanza::{Condition, Jid, Stanza, To};
+use crate::store::{MemoryStore, Store};
 use crate::stream::{Credentials, Mechanism, StreamError};
 use crate::time::{Nanos, Utc};
 use crate::xml::Element;
@@ -25,6 +27,9 @@ struct Client {
     inbox: VecDeque<String>,
     open: bool,
     told: Option<ClientTask>,
+    /// How many things are not safe that its answers wait for, and these.
+    holds: u32,
+    held: Vec<Stanza>,
 }
 
 /// A world with the accounts `romeo`, `juliet`, `nurse` and whatever a test adds, in the domain `d`.
@@ -34,6 +39,10 @@ pub(super) struct Rig {
     rng: ChaCha12Rng,
     clients: Vec<Client>,
     now: Nanos,
+    /// What the world has had saved and not heard of.
+    jobs: VecDeque<ServerJob>,
+    /// Nothing reaches a socket: readers are slow.
+    pub(super) writes_nothing: bool,
 }
 
 /// 2026-11-21T18:20:00Z.
@@ -62,6 +71,8 @@ impl Rig {
             effects: Effects::default(),
             rng: ChaCha12Rng::seed_from_u64(1),
             clients: Vec::new(),
+            jobs: VecDeque::new(),
+            writes_nothing: false,
         };
         for name in ["romeo", "juliet", "nurse"] {
             rig.add_account(name, &[]);
@@ -108,8 +119,16 @@ impl Rig {
         let bound = self.world.bind(&account, resource, conn, &mut self.rng, &mut self.effects)?;
         let bare_len = u16::try_from(bound.bare_len).unwrap();
         let (jid, bound) =
-            (bound.jid, Bound { session: bound.session, from: bound.from, bare_len, lang: None });
-        self.clients.push(Client { bound, jid, inbox: VecDeque::new(), open: true, told: None });
+            (bound.jid, Bound { session: bound.session, from: bound.from, bare_len, extra: None });
+        self.clients.push(Client {
+            bound,
+            jid,
+            inbox: VecDeque::new(),
+            open: true,
+            told: None,
+            holds: 0,
+            held: Vec::new(),
+        });
         self.carry_out();
         Ok(self.clients.len() - 1)
     }
@@ -180,6 +199,28 @@ impl Rig {
         self.clients[who].open = false;
     }
 
+    /// From now on what changes is kept in the store that this returns, when [`Self::finish_save`] says so.
+    pub(super) fn with_store(&mut self) -> Arc<MemoryStore> {
+        let store = Arc::new(MemoryStore::default());
+        self.world.set_store(Arc::clone(&store) as Arc<dyn Store>);
+        store
+    }
+
+    /// The oldest save that is under way reaches the store. `false`: there is none.
+    pub(super) fn finish_save(&mut self) -> bool {
+        let Some(job) = self.jobs.pop_front() else { return false };
+        self.world.on_answer(do_here(job), self.now, &mut self.effects);
+        self.carry_out();
+        true
+    }
+
+    /// All connections are gone, and another process serves.
+    pub(super) fn restart(&mut self, world: ServerWorld) {
+        self.world = world;
+        self.jobs.clear();
+        self.clients.iter_mut().for_each(|client| client.open = false);
+    }
+
     /// What the hub hands back.
     pub(super) fn undeliverable(&mut self, text: &str) {
         let stanza = Stanza::from_own(Bytes::from(text.to_owned()));
@@ -225,7 +266,21 @@ impl Rig {
                             self.deliver(&stanza, target.conn, target.stamp);
                         }
                     }
-                    Effect::Answer(conn, stanza) => self.deliver(&stanza, conn, Stamp::Kept),
+                    Effect::Answer(conn, stanza) => {
+                        let client = &mut self.clients[conn.slot as usize];
+                        if client.holds > 0 {
+                            client.held.push(stanza);
+                        } else {
+                            self.deliver(&stanza, conn, Stamp::Kept);
+                        }
+                    }
+                    Effect::Task(conn, ClientTask::TellWritten) => {
+                        // Written at once, unless the connection is dead.
+                        let client = &self.clients[conn.slot as usize];
+                        if client.open && !self.writes_nothing {
+                            self.world.on_flushed(client.bound.session, 1, &mut self.effects);
+                        }
+                    }
                     Effect::Task(conn, task) => {
                         let client = &mut self.clients[conn.slot as usize];
                         client.told = Some(task);
@@ -234,11 +289,22 @@ impl Rig {
                     }
                     Effect::Connect(_) => panic!("a server connects to nobody"),
                     Effect::Mail(home, _) => panic!("there is no other home: {home:?}"),
+                    Effect::Job(Ticket::World, job) => self.jobs.push_back(job),
                     Effect::Job(_, work) => panic!("these clients have authenticated: {work:?}"),
-                    effect @ (Effect::Hold(_) | Effect::Release(_) | Effect::Wait(_) | Effect::GoOn(_)) => {
-                        panic!("nothing is stored: {effect:?}")
-                    }
+                    Effect::Hold(conn) => self.clients[conn.slot as usize].holds += 1,
+                    Effect::Release(conn) => self.release(conn),
+                    effect @ (Effect::Wait(_) | Effect::GoOn(_)) => panic!("nobody waits: {effect:?}"),
                 }
+            }
+        }
+    }
+
+    fn release(&mut self, conn: ConnId) {
+        let client = &mut self.clients[conn.slot as usize];
+        client.holds -= 1;
+        if client.holds == 0 {
+            for stanza in std::mem::take(&mut client.held) {
+                self.deliver(&stanza, conn, Stamp::Kept);
             }
         }
     }

@@ -31,6 +31,8 @@ pub struct Stanza {
     from: Option<Bytes>,
     /// Escaped `xml:lang` to stamp; only when the sender wrote none.
     lang: Option<Bytes>,
+    /// Somebody keeps it until it is known to have arrived.
+    kept: bool,
 }
 
 const FROM: &[u8] = b" from='";
@@ -45,10 +47,10 @@ impl Stanza {
     #[must_use]
     pub fn new(element: Element, head: Head) -> Self {
         match redeclared(&element) {
-            None => Self { element, head, from: None, lang: None },
+            None => Self { element, head, from: None, lang: None, kept: false },
             Some(element) => {
                 let head = Head::parse(&element).expect("declarations do not make another element of it");
-                Self { element, head, from: None, lang: None }
+                Self { element, head, from: None, lang: None, kept: false }
             }
         }
     }
@@ -58,7 +60,15 @@ impl Stanza {
     pub fn from_own(bytes: Bytes) -> Self {
         let element = Element::from_own(bytes);
         let head = Head::parse(&element).expect("this program wrote a stanza");
-        Self { element, head, from: None, lang: None }
+        Self { element, head, from: None, lang: None, kept: false }
+    }
+
+    /// A stanza that this program wrote once and kept elsewhere; `None` when it is none any more.
+    #[must_use]
+    pub fn parse_own(bytes: &[u8]) -> Option<Self> {
+        let element = check(bytes)?;
+        let head = Head::parse(&element)?;
+        Some(Self { element, head, from: None, lang: None, kept: false })
     }
 
     /// Stamps `from` (escaped attribute text); the sender's own `from` attribute is cut.
@@ -88,7 +98,20 @@ impl Stanza {
         bytes.extend_from_slice(&self.element.bytes[whole.end as usize..]);
         let Some(element) = check(&bytes) else { return self.clone() };
         let head = Head::parse(&element).expect("another address does not make another element of it");
-        Self { element, head, from: self.from.clone(), lang: self.lang.clone() }
+        Self { element, head, from: self.from.clone(), lang: self.lang.clone(), kept: self.kept }
+    }
+
+    /// The same stanza, which somebody keeps until it is known to have arrived: who cannot deliver it forgets it.
+    #[must_use]
+    pub const fn kept_elsewhere(mut self) -> Self {
+        self.kept = true;
+        self
+    }
+
+    /// Whether somebody keeps it until it is known to have arrived.
+    #[must_use]
+    pub const fn is_kept_elsewhere(&self) -> bool {
+        self.kept
     }
 
     /// Which kind.
