@@ -4,6 +4,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use model::crash::Crash;
 use model::racing::Racing;
 use model::strict::Strict;
 use xmpp_bench::sim::Digest;
@@ -13,6 +14,7 @@ mod model {
     pub(crate) mod arrivals;
     mod bugs;
     pub(crate) mod compare;
+    pub(crate) mod crash;
     pub(crate) mod dice;
     pub(crate) mod ledger;
     pub(crate) mod presence;
@@ -50,6 +52,19 @@ fn racing(seed: u64) -> (Vec<String>, std::thread::Result<Result<Digest, String>
     let mut run = Racing::new(seed);
     let outcome = catch_unwind(AssertUnwindSafe(|| run.run()));
     (run.trace, outcome)
+}
+
+fn crash(seed: u64) -> (Vec<String>, std::thread::Result<Result<Digest, String>>) {
+    let mut run = Crash::new(seed);
+    let outcome = catch_unwind(AssertUnwindSafe(|| run.run()));
+    (run.trace, outcome)
+}
+
+#[test]
+fn what_was_answered_for_outlives_the_server() {
+    for seed in seeds() {
+        succeed("crash", crash, seed);
+    }
 }
 
 #[test]

@@ -8,7 +8,10 @@ use crate::router::{HomeId, Parcel};
 
 /// A letter between two homes.
 #[derive(Debug, Clone)]
-#[expect(clippy::large_enum_variant, reason = "nearly all letters are parcels; a box for each would cost more")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all letters are parcels; a box for each would cost more"
+)]
 pub enum Mail {
     /// A stanza for accounts there.
     Parcel(Parcel),

@@ -3,7 +3,7 @@
 //!
 //! Nothing is judged here.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use xmpp_bench::engine::Intent;
@@ -12,6 +12,7 @@ use xmpp_bench::router::mailbox::MailboxLimits;
 use xmpp_bench::server::{AccountSpec, ConflictPolicy, ServerConfig, ServerWorld};
 use xmpp_bench::sim::{Digest, Faults, Sim};
 use xmpp_bench::stanza::Jid;
+use xmpp_bench::store::{MemoryStore, Store};
 use xmpp_bench::stream::{Credentials, Mechanism};
 use xmpp_bench::time::Nanos;
 
@@ -25,6 +26,9 @@ pub(crate) const PASSWORD: &str = "pw";
 const NARROW: MailboxLimits = MailboxLimits { lane_bytes_max: 4_096, batch_bytes_max: 1_024 };
 
 const SECRET: [u8; 32] = [3; 32];
+
+/// A proof for PLAIN, which makes logins cheap, and keys that outlive the process.
+const MECHANISMS: [Mechanism; 2] = [Mechanism::Plain, Mechanism::ScramSha1];
 
 /// What one account's roster says of another account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,14 +94,24 @@ pub(crate) struct Rig {
 
 impl Rig {
     pub(crate) fn new(plan: &Plan, faults: Faults, seed: u64) -> Self {
-        let mut config = ServerConfig::new(DOMAIN, vec![Mechanism::Plain], SECRET);
-        config.conflict = match plan.conflict {
-            Conflict::Replace => ConflictPolicy::Replace,
-            Conflict::AssignOther => ConflictPolicy::AssignOther,
-            Conflict::Refuse => ConflictPolicy::Refuse,
-        };
-        let mut servers = ServerWorld::homes(config, plan.homes);
+        let mut servers = servers(plan);
         ServerWorld::provision_homes(&mut servers, accounts(plan)).expect("the names are good");
+        Self { sim: Sim::with_homes(servers, Stage::default(), faults, NARROW, seed) }
+    }
+
+    /// The same, with a store that is empty yet and answers as late as any job.
+    pub(crate) fn with_store(plan: &Plan, faults: Faults, seed: u64, store: &Arc<MemoryStore>) -> Self {
+        let mut servers = servers(plan);
+        keep_in(&mut servers, store);
+        ServerWorld::provision_homes(&mut servers, accounts(plan)).expect("the names are good");
+        Self { sim: Sim::with_homes(servers, Stage::default(), faults, NARROW, seed) }
+    }
+
+    /// A server that has what the store of another one has.
+    pub(crate) fn restarted(plan: &Plan, faults: Faults, seed: u64, store: &Arc<MemoryStore>) -> Self {
+        let mut servers = servers(plan);
+        ServerWorld::load_homes(&mut servers, store.accounts()).expect("it was saved by a server");
+        keep_in(&mut servers, store);
         Self { sim: Sim::with_homes(servers, Stage::default(), faults, NARROW, seed) }
     }
 
@@ -160,10 +174,27 @@ impl Rig {
     }
 }
 
+/// The homes of a server without accounts.
+fn servers(plan: &Plan) -> Vec<ServerWorld> {
+    let mut config = ServerConfig::new(DOMAIN, vec![Mechanism::Plain], SECRET);
+    config.conflict = match plan.conflict {
+        Conflict::Replace => ConflictPolicy::Replace,
+        Conflict::AssignOther => ConflictPolicy::AssignOther,
+        Conflict::Refuse => ConflictPolicy::Refuse,
+    };
+    ServerWorld::homes(config, plan.homes)
+}
+
+fn keep_in(servers: &mut [ServerWorld], store: &Arc<MemoryStore>) {
+    for server in servers {
+        server.set_store(Arc::clone(store) as Arc<dyn Store>);
+    }
+}
+
 fn accounts(plan: &Plan) -> Vec<AccountSpec> {
     static CREDENTIALS: OnceLock<Credentials> = OnceLock::new();
-    let credentials = CREDENTIALS
-        .get_or_init(|| Credentials::derive(PASSWORD, &[Mechanism::Plain], b"salt", 4096, &SECRET));
+    let credentials =
+        CREDENTIALS.get_or_init(|| Credentials::derive(PASSWORD, &MECHANISMS, b"salt", 4096, &SECRET));
     let item = |(contact, relation): (usize, &Relation)| {
         let state = match relation {
             Relation::Both => Subscription::Both,
