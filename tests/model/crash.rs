@@ -17,8 +17,8 @@ use super::rig::{Conflict, Plan, Relation, Rig, bare};
 /// Accounts that write, and accounts that nobody uses before the crash.
 const WRITERS: usize = 2;
 const AWAY: usize = 3;
-/// Long enough for a login, and for what is under way at the end.
-const LOGIN: Duration = Duration::from_secs(4);
+/// Long enough for a login, however often the network stalls.
+const LOGIN: Duration = Duration::from_secs(30);
 
 /// One run.
 pub(crate) struct Crash {
