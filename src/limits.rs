@@ -135,6 +135,9 @@ pub const SUBSCRIBE_REQUESTS_PER_ACCOUNT_MAX: usize = 256;
 /// Targets of directed presence that one session is remembered for (RFC 6121 §4.6.1).
 pub const DIRECTED_PRESENCE_PER_SESSION_MAX: usize = 1_000;
 
+/// Longest status text of an unavailable presence that is remembered (XEP-0012 §3): a line or two, as roster names are.
+pub const LAST_STATUS_BYTES_MAX: usize = 1_023;
+
 /// Users of one scenario: one connection each.
 pub const USERS_MAX: u32 = 4_000_000;
 /// Largest file that a scenario names: some 30 bytes for each of [`USERS_MAX`] users, or 10 million edges.

@@ -9,7 +9,10 @@ use bytes::BytesMut;
 use rand_chacha::ChaCha12Rng;
 use rand_core::SeedableRng;
 use xmpp_bench::engine::{ConnId, Hub, Intent, Ticket, do_here};
-use xmpp_bench::limits::{IDLE_MAX, NEGOTIATION_MAX, PING_ANSWER_MAX, SCRAM_ITERATIONS};
+use xmpp_bench::limits::{
+    FRAMER_AFTER_AUTH, FRAMER_BEFORE_AUTH, FramerLimits, IDLE_MAX, NEGOTIATION_MAX, PING_ANSWER_MAX,
+    SCRAM_ITERATIONS,
+};
 use xmpp_bench::router::Subscription;
 use xmpp_bench::server::{AccountSpec, ClientLink, ServerConfig, ServerWorld};
 use xmpp_bench::stanza::Jid;
@@ -118,6 +121,7 @@ impl Wire {
         let conn = self.accept();
         let features = self.ask(conn, HEADER);
         assert!(features.contains("<mechanism>PLAIN</mechanism>"), "{features}");
+        assert!(features.contains(&limits(&FRAMER_BEFORE_AUTH, NEGOTIATION_MAX)), "{features}");
         let plain = base64::engine::general_purpose::STANDARD.encode(format!("\0{user}\0{password}"));
         let auth = format!("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>{plain}</auth>");
         self.send(conn, &auth);
@@ -125,9 +129,19 @@ impl Wire {
             self.written.clear();
             let features = self.ask(conn, HEADER);
             assert!(features.contains("<bind"), "{features}");
+            assert!(features.contains(&limits(&FRAMER_AFTER_AUTH, IDLE_MAX)), "{features}");
         }
         conn
     }
+}
+
+/// XEP-0478 §3.1.
+fn limits(framer: &FramerLimits, idle: Duration) -> String {
+    format!(
+        "<limits xmlns='urn:xmpp:stream-limits:0'><max-bytes>{}</max-bytes><idle-seconds>{}</idle-seconds></limits>",
+        framer.stanza_bytes_max,
+        idle.as_secs()
+    )
 }
 
 fn ends_with(written: &str, condition: &str) -> bool {

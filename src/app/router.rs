@@ -9,13 +9,29 @@ use std::thread;
 use super::clock;
 use crate::limits::SCRAM_ITERATIONS;
 use crate::load::{Scenario, contacts};
+use crate::reactor::Clock;
 use crate::router::Subscription;
-use crate::server::{AccountSpec, ConflictPolicy, ServerConfig, ServerWorld};
+use crate::server::{AccountSpec, ServerConfig, ServerWorld};
 use crate::stanza::Jid;
 use crate::stream::{Credentials, Mechanism};
 
 /// Bytes of a salt; RFC 5802 §5.1 leaves it open, 16 is what servers use.
 const SALT_BYTES: usize = 16;
+
+/// Settings of a router of `domain` that starts now, with the defaults for everything else.
+///
+/// # Errors
+/// One line: the domain is none, or the operating system has no random numbers.
+pub fn config(domain: &str, mechanisms: Vec<Mechanism>) -> Result<ServerConfig, String> {
+    let jid = Jid::parse(domain).map_err(|error| format!("`{domain}` is no domain: {error}"))?;
+    if jid.as_ref().local().is_some() || jid.as_ref().resource().is_some() {
+        return Err(format!("`{domain}` is no domain but an address"));
+    }
+    let mut config = ServerConfig::new(jid.as_ref().domain(), mechanisms, random()?);
+    config.utc_at_zero = clock::utc_at_zero();
+    config.started = Clock.now();
+    Ok(config)
+}
 
 /// A router that gets its accounts.
 #[derive(Debug)]
@@ -27,26 +43,12 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// A router of `domain` without accounts, with so many homes.
-    ///
-    /// # Errors
-    /// One line: the domain is none, or the operating system has no random numbers.
-    pub fn new(
-        domain: &str,
-        mechanisms: Vec<Mechanism>,
-        conflict: ConflictPolicy,
-        homes: usize,
-    ) -> Result<Self, String> {
-        let jid = Jid::parse(domain).map_err(|error| format!("`{domain}` is no domain: {error}"))?;
-        if jid.as_ref().local().is_some() || jid.as_ref().resource().is_some() {
-            return Err(format!("`{domain}` is no domain but an address"));
-        }
-        let domain = jid.as_ref().domain().to_owned();
-        let secret = random()?;
-        let mut config = ServerConfig::new(&domain, mechanisms.clone(), secret);
-        config.conflict = conflict;
-        config.utc_at_zero = clock::utc_at_zero();
-        Ok(Self { homes: ServerWorld::homes(config, homes), domain, mechanisms, secret })
+    /// A router without accounts, with so many homes.
+    #[must_use]
+    pub fn new(config: ServerConfig, homes: usize) -> Self {
+        let (domain, mechanisms) = (config.domain.clone(), config.mechanisms.clone());
+        let secret = config.process_secret;
+        Self { homes: ServerWorld::homes(config, homes), domain, mechanisms, secret }
     }
 
     /// Makes the accounts of a scenario, with the rosters of its graph. Returns how many. They share one salt, so that
@@ -163,8 +165,7 @@ mod tests {
     fn a_scenario_brings_its_accounts() {
         let text = include_str!("../../scenarios/smoke.toml");
         let scenario = Scenario::parse_with(text, &[("users.count".into(), "30".into())]).unwrap();
-        let mut builder =
-            Builder::new("bench.local", vec![Mechanism::Plain], ConflictPolicy::default(), 2).unwrap();
+        let mut builder = Builder::new(config("bench.local", vec![Mechanism::Plain]).unwrap(), 2);
         assert_eq!(builder.add_scenario(&scenario), Ok(30));
         builder.add_account("alice", "secret").unwrap();
         assert!(builder.add_account("alice", "other").unwrap_err().contains("alice"));
@@ -176,7 +177,7 @@ mod tests {
     #[test]
     fn a_domain_is_a_domain() {
         for bad in ["", "a@b", "a/b", "a b"] {
-            assert!(Builder::new(bad, Vec::new(), ConflictPolicy::default(), 1).is_err(), "{bad:?}");
+            assert!(config(bad, Vec::new()).is_err(), "{bad:?}");
         }
     }
 }

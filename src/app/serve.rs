@@ -10,7 +10,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::exit::{Exit, Failure};
 use super::report::numbers::{bytes, count};
-use super::router::Builder;
+use super::router::{self, Builder};
 use super::scenario::{self, Overrides};
 use super::serve_config::{self, ServeConfig};
 use super::terminal::Terminal;
@@ -91,8 +91,10 @@ pub fn serve(options: &Options, terminal: Terminal) -> Result<Exit, Failure> {
 }
 
 fn build(config: &ServeConfig, reactors: usize) -> Result<Builder, Failure> {
-    let mut builder = Builder::new(&config.domain, config.mechanisms.clone(), config.conflict, reactors)
-        .map_err(Failure::usage)?;
+    let mut settings = router::config(&config.domain, config.mechanisms.clone()).map_err(Failure::usage)?;
+    settings.conflict = config.conflict;
+    settings.contacts = config.contacts.clone();
+    let mut builder = Builder::new(settings, reactors);
     for user in &config.users {
         builder.add_account(&user.name, &user.password).map_err(Failure::usage)?;
     }

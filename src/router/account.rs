@@ -4,7 +4,7 @@
 
 use smallvec::SmallVec;
 
-use super::{Offline, Roster, Session, Subscription};
+use super::{LastSeen, Offline, Roster, Session, Subscription};
 use crate::limits::SUBSCRIBE_REQUESTS_PER_ACCOUNT_MAX;
 use crate::stanza::{Jid, JidRef, Stanza};
 
@@ -40,12 +40,15 @@ struct Rare {
     offline: Offline,
     /// Ends with its last session (ANONYMOUS, XEP-0175).
     temporary: bool,
+    /// Cleared while it is connected.
+    last_seen: Option<LastSeen>,
 }
 
 impl Rare {
     /// Whether it says nothing that its absence would not say.
     fn is_default(&self) -> bool {
-        self.pending.is_empty() && self.offline.is_empty() && !self.temporary
+        let Self { pending, offline, temporary, last_seen } = self;
+        pending.is_empty() && offline.is_empty() && !*temporary && last_seen.is_none()
     }
 }
 
@@ -158,6 +161,26 @@ impl<C: Copy> Account<C> {
     /// Gives memory back when no message waits any more.
     pub fn drop_offline_if_empty(&mut self) {
         self.rare.take_if(|rare| rare.is_default());
+    }
+
+    /// When it was last there; `None` while it is, and if it has never been.
+    #[must_use]
+    pub fn last_seen(&self) -> Option<&LastSeen> {
+        self.rare.as_ref()?.last_seen.as_ref()
+    }
+
+    /// Remembers when it was last there, or forgets it.
+    pub fn set_last_seen(&mut self, last_seen: Option<LastSeen>) {
+        if last_seen.is_some() || self.rare.is_some() {
+            self.edit_rare(|rare| rare.last_seen = last_seen);
+        }
+    }
+
+    /// Changes what few accounts have; what is left empty is freed.
+    fn edit_rare<T>(&mut self, edit: impl FnOnce(&mut Rare) -> T) -> T {
+        let result = edit(self.rare.get_or_insert_default());
+        self.rare.take_if(|rare| rare.is_default());
+        result
     }
 }
 

@@ -14,6 +14,7 @@
 //! | what is in a roster (§2) | `roster` |
 //! | which messages wait for an account (§8.5.2.2.1) | `offline` |
 //! | which resources are connected, available, interested | `session`, `account` |
+//! | when an account was last there (XEP-0012) | `last_seen` |
 //! | who gets a stanza (§8.5) | `delivery` |
 //! | which home has an address; mail between homes | `home`, [`mailbox`] |
 //! | where an address is in memory | `hash`, `index`, `shard` |
@@ -23,6 +24,7 @@ mod delivery;
 mod hash;
 mod home;
 mod index;
+mod last_seen;
 pub mod mailbox;
 mod offline;
 mod parcel;
@@ -36,6 +38,7 @@ pub use delivery::{Dropped, Verdict};
 pub use hash::{JidHash, JidHasher};
 pub use home::{HomeId, Homes};
 pub use offline::Offline;
+pub use last_seen::LastSeen;
 pub use parcel::{Audience, Parcel};
 pub use roster::{Roster, RosterChange, RosterDetails, RosterItem};
 pub use session::{Available, Session, SessionId, Sink};

@@ -56,6 +56,7 @@ impl ServerWorld {
             return Err(Condition::ResourceConstraint);
         }
         let (from, bare_len) = (escaped(jid.as_ref()), escaped(account.as_ref()).len());
+        self.shard.account_mut(id).set_last_seen(None);
         let session = self.shard.attach(id, jid.clone(), Sink::Connection(conn));
         self.counters.bound += 1;
         Ok(BoundResource { session, jid, from, bare_len })
@@ -69,6 +70,7 @@ impl ServerWorld {
         self.end_presence(session, None, out);
         self.shard.detach(session);
         self.stop_flush(session, out);
+        self.note_logout(session.account);
         self.settle(out);
         self.remove_if_temporary(session.account);
     }

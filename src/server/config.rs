@@ -2,10 +2,11 @@
 //!
 //! Nothing is read from a file here; `app` does.
 
+use super::contact::Contacts;
 use crate::router::Subscription;
 use crate::stanza::Jid;
 use crate::stream::{Credentials, Mechanism};
-use crate::time::Utc;
+use crate::time::{Nanos, Utc};
 
 /// What happens when a client asks for a resource that is taken (RFC 6120 §7.7.2.2).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -33,6 +34,10 @@ pub struct ServerConfig {
     pub conflict: ConflictPolicy,
     /// Wall time at [`crate::time::Nanos::ZERO`] of the driver's clock: what is stamped is computed from it.
     pub utc_at_zero: Utc,
+    /// When the server began, on the driver's clock.
+    pub started: Nanos,
+    /// Whom to turn to (XEP-0157).
+    pub contacts: Contacts,
 }
 
 impl ServerConfig {
@@ -45,6 +50,8 @@ impl ServerConfig {
             process_secret,
             conflict: ConflictPolicy::default(),
             utc_at_zero: Utc::default(),
+            started: Nanos::ZERO,
+            contacts: Contacts::default(),
         }
     }
 }

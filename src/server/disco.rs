@@ -2,6 +2,8 @@
 //!
 //! Clients answer for themselves. There are no nodes: asking for one is `item-not-found` (§7).
 
+use std::sync::Arc;
+
 use super::iq::{Answer, Extension, Request, TABLE};
 use super::write::attr;
 use crate::stanza::Condition;
@@ -27,7 +29,8 @@ pub(super) const ITEMS: Extension = Extension {
 
 fn server_info(request: &mut Request<'_>) -> Result<(), Condition> {
     check(request)?;
-    write_info(request, "<identity category='server' type='im' name='xmpp-bench'/>", |e| e.for_server);
+    let form = Arc::clone(&request.world.contact_form);
+    write_info(request, "<identity category='server' type='im' name='xmpp-bench'/>", |e| e.for_server, &form);
     Ok(())
 }
 
@@ -35,7 +38,7 @@ fn server_info(request: &mut Request<'_>) -> Result<(), Condition> {
 fn account_info(request: &mut Request<'_>) -> Result<(), Condition> {
     request.shown_account().ok_or(Condition::ServiceUnavailable)?;
     check(request)?;
-    write_info(request, "<identity category='account' type='registered'/>", |e| e.for_account);
+    write_info(request, "<identity category='account' type='registered'/>", |e| e.for_account, "");
     Ok(())
 }
 
@@ -71,7 +74,13 @@ fn check(request: &Request<'_>) -> Result<(), Condition> {
     }
 }
 
-fn write_info(request: &mut Request<'_>, identity: &str, is_for: fn(&Extension) -> Option<Answer>) {
+/// Identity, features, and forms that extend them (XEP-0128).
+fn write_info(
+    request: &mut Request<'_>,
+    identity: &str,
+    is_for: fn(&Extension) -> Option<Answer>,
+    forms: &str,
+) {
     request.push("<query xmlns='http://jabber.org/protocol/disco#info'>");
     request.push(identity);
     for feature in TABLE.iter().filter(|e| is_for(e).is_some()).filter_map(|e| e.feature) {
@@ -79,5 +88,6 @@ fn write_info(request: &mut Request<'_>, identity: &str, is_for: fn(&Extension) 
         attr("var", feature, request.reply);
         request.reply.extend_from_slice(b"/>");
     }
+    request.push(forms);
     request.push("</query>");
 }

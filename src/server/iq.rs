@@ -7,7 +7,7 @@
 use super::client_link::ClientLink;
 use super::routing::Origin;
 use super::world::ServerWorld;
-use super::{disco, legacy, ping, roster, time, version};
+use super::{disco, last, legacy, ping, roster, time, version};
 use crate::engine::Effects;
 use crate::router::AccountId;
 use crate::stanza::{
@@ -23,6 +23,7 @@ pub(super) const TABLE: &[Extension] = &[
     ping::EXTENSION,
     version::EXTENSION,
     time::EXTENSION,
+    last::EXTENSION,
     legacy::SESSION,
     legacy::BIND,
 ];

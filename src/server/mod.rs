@@ -16,21 +16,27 @@
 //! | `presence`, `directed`, `probe` | RFC 6121 §4.2, §4.4, §4.5; §4.6; §4.3 |
 //! | `subscription` | RFC 6121 §3 and Appendix A |
 //! | `iq` | the table of what the server answers (RFC 6120 §8.2.3) |
+//! | `hints` | what a message says about being kept (XEP-0334, XEP-0085, XEP-0160) |
 //! | `delay` | XEP-0203: what says that a stanza comes late |
 //! | `roster`, `legacy` | RFC 6121 §2; RFC 3921 §3 |
-//! | `disco`, `ping`, `version`, `time` | XEP-0030; XEP-0199; XEP-0092; XEP-0202 |
+//! | `disco`, `contact` | XEP-0030; XEP-0157 |
+//! | `ping`, `version`, `time`, `last` | XEP-0199; XEP-0092; XEP-0202; XEP-0012 |
 
 mod accounts;
 mod bind;
 mod client_link;
 mod config;
 mod connections;
+mod contact;
 mod counters;
 mod delay;
 mod directed;
 mod disco;
+#[allow(dead_code, reason = "for what keeps messages")]
+mod hints;
 mod iq;
 mod jobs;
+mod last;
 mod legacy;
 mod mail;
 mod offline;
@@ -50,6 +56,7 @@ mod write;
 pub use accounts::ProvisionError;
 pub use client_link::{ClientLink, ClientTask};
 pub use config::{AccountSpec, ConflictPolicy, ServerConfig};
+pub use contact::{Contacts, is_uri};
 pub use counters::ServerCounters;
 pub use jobs::{Save, ServerAnswer, ServerJob};
 pub use mail::Mail;

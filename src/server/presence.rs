@@ -97,6 +97,9 @@ impl ServerWorld {
         let Sink::Connection(conn) = session.sink();
         let from = escaped(session.jid().as_ref());
         let is_said = said.is_some();
+        if was_available {
+            self.note_unavailable(account, said.as_ref());
+        }
         let stanza = said.unwrap_or_else(|| {
             let mut stanza = self.unavailable.clone();
             stanza.stamp_from(from);

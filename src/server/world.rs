@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use rand_chacha::ChaCha12Rng;
@@ -17,6 +18,7 @@ use super::jobs::{ServerAnswer, ServerJob};
 use super::mail::Mail;
 use super::saving::Saving;
 use crate::engine::{ConnId, Effects, Never, World};
+use crate::limits::{FRAMER_AFTER_AUTH, FRAMER_BEFORE_AUTH, FramerLimits, IDLE_MAX, NEGOTIATION_MAX};
 use crate::router::{Audience, HomeId, Homes, JidHash, Parcel, Shard};
 use crate::stanza::{Jid, Stanza};
 use crate::stream::{Credentials, Mechanism, ServerSettings};
@@ -52,6 +54,9 @@ pub struct ServerWorld {
     /// The time of the call under way ([`Self::set_now`]).
     now: Nanos,
     utc_at_zero: Utc,
+    started: Nanos,
+    /// Form of the server's service discovery (XEP-0157), `""` for none.
+    pub(super) contact_form: Arc<str>,
     stopping: bool,
 }
 
@@ -77,7 +82,8 @@ impl ServerWorld {
     /// As [`Homes::new`].
     #[must_use]
     pub fn homes(config: ServerConfig, count: usize) -> Vec<Self> {
-        let ServerConfig { domain, mechanisms, process_secret, conflict, utc_at_zero } = config;
+        let ServerConfig { domain, mechanisms, process_secret, conflict, utc_at_zero, started, contacts } =
+            config;
         let seed = process_secret.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
         let homes = Homes::new(count, seed);
         let settings = Arc::new(ServerSettings {
@@ -86,12 +92,16 @@ impl ServerWorld {
             plain_proofs: mechanisms.contains(&Mechanism::Plain),
             mechanisms,
             process_secret,
-            extra_features: FEATURES.to_owned(),
+            features_before_auth: stream_limits(FRAMER_BEFORE_AUTH, NEGOTIATION_MAX),
+            features_after_auth: format!("{FEATURES}{}", stream_limits(FRAMER_AFTER_AUTH, IDLE_MAX)),
         });
+        let contact_form: Arc<str> = contacts.form().into();
         let home = |me| {
             let mut home = Self::home(Arc::clone(&settings), me, homes.clone());
             home.conflict = conflict;
             home.utc_at_zero = utc_at_zero;
+            home.started = started;
+            home.contact_form = Arc::clone(&contact_form);
             home
         };
         homes.iter().map(home).collect()
@@ -115,6 +125,8 @@ impl ServerWorld {
             scratch: Scratch::default(),
             now: Nanos::ZERO,
             utc_at_zero: Utc::default(),
+            started: Nanos::ZERO,
+            contact_form: "".into(),
             stopping: false,
             settings,
         }
@@ -161,6 +173,11 @@ impl ServerWorld {
         self.utc_at_zero + self.now.as_duration()
     }
 
+    /// How long the server has been running.
+    pub(super) fn uptime(&self) -> Duration {
+        self.now - self.started
+    }
+
     /// Whether a connection that has just been accepted came too late.
     pub(super) const fn is_stopping(&self) -> bool {
         self.stopping
@@ -170,6 +187,16 @@ impl ServerWorld {
 /// Features of an authenticated stream that are only told: roster versioning (RFC 6121 §2.6.1) and pre-approval (§3.4).
 const FEATURES: &str =
     "<ver xmlns='urn:xmpp:features:rosterver'/><sub xmlns='urn:xmpp:features:pre-approval'/>";
+
+/// XEP-0478 §3.1: how large a first-level element may be, and how long a client may be silent: before it has logged in
+/// until the stream ends, then until it is asked whether it lives.
+fn stream_limits(framer: FramerLimits, idle: Duration) -> String {
+    let (bytes, seconds) = (framer.stanza_bytes_max, idle.as_secs());
+    format!(
+        "<limits xmlns='urn:xmpp:stream-limits:0'><max-bytes>{bytes}</max-bytes>\
+         <idle-seconds>{seconds}</idle-seconds></limits>"
+    )
+}
 
 impl World for ServerWorld {
     type Link = ClientLink;

@@ -8,7 +8,8 @@ use crate::xml::Node;
 /// Namespace of STARTTLS (RFC 6120 §5).
 const NS_TLS: &str = "urn:ietf:params:xml:ns:xmpp-tls";
 
-/// Appends the features of a stream that is not authenticated: mechanisms, most preferred first (§6.4.1).
+/// Appends the features of a stream that is not authenticated: mechanisms, most preferred first (§6.4.1),
+/// and the owner's.
 pub(super) fn write_features_before_auth(settings: &ServerSettings, out: &mut Vec<u8>) {
     out.extend_from_slice(b"<stream:features><mechanisms xmlns='");
     out.extend_from_slice(NS_SASL.as_bytes());
@@ -18,7 +19,9 @@ pub(super) fn write_features_before_auth(settings: &ServerSettings, out: &mut Ve
             out.extend_from_slice(part.as_bytes());
         }
     }
-    out.extend_from_slice(b"</mechanisms></stream:features>");
+    for part in ["</mechanisms>", &settings.features_before_auth, "</stream:features>"] {
+        out.extend_from_slice(part.as_bytes());
+    }
 }
 
 /// Appends the features of an authenticated stream: bind (§7.4), the session of old clients, and the owner's.
@@ -29,7 +32,7 @@ pub(super) fn write_features_after_auth(settings: &ServerSettings, out: &mut Vec
         "'/><session xmlns='",
         NS_SESSION,
         "'><optional/></session>",
-        &settings.extra_features,
+        &settings.features_after_auth,
         "</stream:features>",
     ] {
         out.extend_from_slice(part.as_bytes());

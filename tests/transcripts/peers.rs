@@ -39,7 +39,8 @@ impl Server {
             mechanisms: script.mechanisms.clone(),
             process_secret: SECRET,
             plain_proofs: true,
-            extra_features: "<ver xmlns='urn:xmpp:features:rosterver'/>".into(),
+            features_before_auth: String::new(),
+            features_after_auth: "<ver xmlns='urn:xmpp:features:rosterver'/>".into(),
         };
         let derive = |password: &str| {
             Credentials::derive(password, &script.mechanisms, &[7; SALT_BYTES], SCRAM_ITERATIONS, &SECRET)

@@ -12,12 +12,12 @@ use std::time::Duration;
 
 use super::{End, Order, Ready};
 use crate::app::exit::{Exit, Failure};
-use crate::app::router::Builder;
+use crate::app::router::{self, Builder};
 use crate::app::terminal::Terminal;
 use crate::app::{cores, descriptors, serve};
 use crate::load::Scenario;
 use crate::reactor::{Fleet, ReactorReport, Stopper};
-use crate::server::{ConflictPolicy, ServerWorld};
+use crate::server::ServerWorld;
 
 /// How long an orderly end may take once the parent is gone; nobody is left to read it.
 const END_MAX: Duration = Duration::from_secs(3);
@@ -82,7 +82,8 @@ fn prepare(order: &Order) -> Result<(Fleet<ServerWorld>, SocketAddr), String> {
     let _ = descriptors::raise();
     let mechanisms = vec![scenario.users.auth];
     let reactors = order.cores.len().max(1);
-    let mut builder = Builder::new(&scenario.target.domain, mechanisms, ConflictPolicy::default(), reactors)?;
+    let config = router::config(&scenario.target.domain, mechanisms)?;
+    let mut builder = Builder::new(config, reactors);
     builder.add_scenario(&scenario)?;
     // Deriving keys may use the whole machine; serving may not.
     cores::pin(&order.cores).map_err(|error| format!("cannot pin to cores {:?}: {error}", order.cores))?;

@@ -2,6 +2,8 @@
 //!
 //! It starts nothing. A mistake is an error with its place and, where a name is misspelt, the nearest valid one.
 
+mod contact;
+
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -11,7 +13,7 @@ use toml::Spanned;
 
 use super::exit::{Complaint, Exit, Failure};
 use crate::limits::HOMES_MAX;
-use crate::server::ConflictPolicy;
+use crate::server::{ConflictPolicy, Contacts};
 use crate::stream::Mechanism;
 
 /// Where `serve` listens unless told otherwise.
@@ -38,6 +40,8 @@ pub struct ServeConfig {
     pub users: Vec<User>,
     /// Scenario whose accounts and rosters are made as well; a relative path counts from the configuration's folder.
     pub scenario: Option<PathBuf>,
+    /// Whom to turn to (XEP-0157).
+    pub contacts: Contacts,
 }
 
 /// One account.
@@ -63,6 +67,7 @@ struct File {
     anonymous: Option<bool>,
     users: Option<Vec<User>>,
     scenario: Option<PathBuf>,
+    contact: Option<contact::Contact>,
 }
 
 impl Default for ServeConfig {
@@ -78,6 +83,7 @@ impl Default for ServeConfig {
             conflict: ConflictPolicy::default(),
             users: vec![user("alice"), user("bob")],
             scenario: None,
+            contacts: Contacts::default(),
         }
     }
 }
@@ -138,6 +144,7 @@ impl ServeConfig {
             conflict,
             users: file.users.unwrap_or_default(),
             scenario: file.scenario,
+            contacts: file.contact.unwrap_or_default().check(faults)?,
         })
     }
 }

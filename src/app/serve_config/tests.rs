@@ -15,6 +15,8 @@ fn every_key_is_optional() {
         anonymous = true
         scenario = "s.toml"
         users = [{ name = "a", password = "b" }]
+        [contact]
+        abuse = ["mailto:a@example.org", "xmpp:a@example.org"]
         "#,
         "c",
     )
@@ -23,6 +25,8 @@ fn every_key_is_optional() {
     assert_eq!(config.mechanisms, [Mechanism::Plain, Mechanism::Anonymous]);
     assert_eq!((config.reactors, config.pin), (Some(3), true));
     assert_eq!(config.conflict, ConflictPolicy::Refuse);
+    assert_eq!(config.contacts.abuse, ["mailto:a@example.org", "xmpp:a@example.org"]);
+    assert!(config.contacts.support.is_empty());
     assert_eq!(config.users, [User { name: "a".into(), password: "b".into() }]);
 }
 
@@ -56,6 +60,12 @@ fn mistakes_have_a_place_and_a_way_out() {
             "c:1:12: unknown conflict policy `x`",
             Some("there is: replace, assign-other, refuse"),
         ),
+        (
+            "[contact]\nadmin = [\"mailto:a@b\", \"a@b\"]",
+            "c:2:24: contact: `a@b` is no URI",
+            Some("for instance \"mailto:admin@example.org\" or \"xmpp:admin@example.org\""),
+        ),
+        ("[contact]\nadmins = []", "c:2:1: unknown key `admins`", Some("did you mean `admin`?")),
     ];
     for (text, what, help) in cases {
         let failure = ServeConfig::parse(text, "c").unwrap_err();

@@ -88,7 +88,8 @@ impl Server {
             mechanisms,
             process_secret: [7; 32],
             plain_proofs: true,
-            extra_features: String::new(),
+            features_before_auth: String::new(),
+            features_after_auth: String::new(),
         };
         Self {
             settings: Arc::new(settings),

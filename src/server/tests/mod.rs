@@ -1,9 +1,12 @@
 //! Scenarios against a world without a hub: stanzas in, copies out, nothing else between.
 
 mod bind;
+mod contact;
 mod delivery;
+mod hints;
 mod iq;
 mod offline;
+mod last;
 mod pre_approval;
 mod presence;
 mod rig;

@@ -38,8 +38,10 @@ pub struct ServerSettings {
     /// Whether accounts have [`Credentials::plain`]. PLAIN for an account that does not exist then takes as long as for
     /// one that does.
     pub plain_proofs: bool,
+    /// Features of the owner (XML), offered beside the mechanisms.
+    pub features_before_auth: String,
     /// Features of the owner (XML), offered beside bind.
-    pub extra_features: String,
+    pub features_after_auth: String,
 }
 
 impl ServerSettings {

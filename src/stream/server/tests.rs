@@ -33,7 +33,8 @@ impl Rig {
             mechanisms: Mechanism::ALL.to_vec(),
             process_secret: [1; 32],
             plain_proofs: true,
-            extra_features: String::new(),
+            features_before_auth: String::new(),
+            features_after_auth: String::new(),
         };
         Self {
             negotiation: ServerNegotiation::new(Arc::new(settings)),
