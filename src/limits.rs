@@ -138,6 +138,13 @@ pub const DIRECTED_PRESENCE_PER_SESSION_MAX: usize = 1_000;
 /// Longest status text of an unavailable presence that is remembered (XEP-0012 §3): a line or two, as roster names are.
 pub const LAST_STATUS_BYTES_MAX: usize = 1_023;
 
+/// Elements of one account's private storage (XEP-0049), by namespace and name. Clients use a handful.
+pub const PRIVATE_ITEMS_MAX: usize = 256;
+/// Bytes of one account's private storage: as many as one stanza brings.
+pub const PRIVATE_BYTES_MAX: usize = 262_144;
+/// Longest vCard (XEP-0054): a photo of 64 KiB in base64 takes two thirds of it.
+pub const VCARD_BYTES_MAX: usize = 131_072;
+
 /// Users of one scenario: one connection each.
 pub const USERS_MAX: u32 = 4_000_000;
 /// Largest file that a scenario names: some 30 bytes for each of [`USERS_MAX`] users, or 10 million edges.

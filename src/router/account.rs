@@ -4,7 +4,7 @@
 
 use smallvec::SmallVec;
 
-use super::{LastSeen, Offline, Roster, Session, Subscription};
+use super::{LastSeen, Offline, PrivateStorage, Roster, Session, Subscription};
 use crate::limits::SUBSCRIBE_REQUESTS_PER_ACCOUNT_MAX;
 use crate::stanza::{Jid, JidRef, Stanza};
 
@@ -42,13 +42,18 @@ struct Rare {
     temporary: bool,
     /// Cleared while it is connected.
     last_seen: Option<LastSeen>,
+    /// XEP-0049; not there when empty.
+    private: Option<Box<PrivateStorage>>,
+    /// XEP-0054, as text.
+    vcard: Option<Box<str>>,
 }
 
 impl Rare {
     /// Whether it says nothing that its absence would not say.
     fn is_default(&self) -> bool {
-        let Self { pending, offline, temporary, last_seen } = self;
-        pending.is_empty() && offline.is_empty() && !*temporary && last_seen.is_none()
+        let Self { pending, offline, temporary, last_seen, private, vcard } = self;
+        let is_bare = pending.is_empty() && offline.is_empty() && !*temporary && last_seen.is_none();
+        is_bare && private.is_none() && vcard.is_none()
     }
 }
 
@@ -174,6 +179,29 @@ impl<C: Copy> Account<C> {
         if last_seen.is_some() || self.rare.is_some() {
             self.edit_rare(|rare| rare.last_seen = last_seen);
         }
+    }
+
+    /// Its private XML (XEP-0049), if it has any.
+    #[must_use]
+    pub fn private(&self) -> Option<&PrivateStorage> {
+        self.rare.as_ref()?.private.as_deref()
+    }
+
+    /// Replaces its private XML.
+    pub fn set_private(&mut self, private: PrivateStorage) {
+        let private = (!private.items().is_empty()).then(|| Box::new(private));
+        self.edit_rare(|rare| rare.private = private);
+    }
+
+    /// Its vCard (XEP-0054): one element, complete in itself.
+    #[must_use]
+    pub fn vcard(&self) -> Option<&str> {
+        self.rare.as_ref()?.vcard.as_deref()
+    }
+
+    /// Replaces its vCard.
+    pub fn set_vcard(&mut self, vcard: Option<Box<str>>) {
+        self.edit_rare(|rare| rare.vcard = vcard);
     }
 
     /// Changes what few accounts have; what is left empty is freed.

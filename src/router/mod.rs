@@ -16,6 +16,7 @@
 //! | which resources are connected, available, interested | `session`, `account` |
 //! | when an account was last there (XEP-0012) | `last_seen` |
 //! | who gets a stanza (§8.5) | `delivery` |
+//! | what an account has stored for itself (XEP-0049) | `private` |
 //! | which home has an address; mail between homes | `home`, [`mailbox`] |
 //! | where an address is in memory | `hash`, `index`, `shard` |
 
@@ -28,6 +29,7 @@ mod last_seen;
 pub mod mailbox;
 mod offline;
 mod parcel;
+mod private;
 mod roster;
 mod session;
 mod shard;
@@ -40,6 +42,7 @@ pub use home::{HomeId, Homes};
 pub use offline::Offline;
 pub use last_seen::LastSeen;
 pub use parcel::{Audience, Parcel};
+pub use private::{PrivateItem, PrivateStorage};
 pub use roster::{Roster, RosterChange, RosterDetails, RosterItem};
 pub use session::{Available, Session, SessionId, Sink};
 pub use shard::{AccountId, LOOK_AHEAD, Shard};

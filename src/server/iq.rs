@@ -7,7 +7,7 @@
 use super::client_link::ClientLink;
 use super::routing::Origin;
 use super::world::ServerWorld;
-use super::{disco, last, legacy, ping, roster, time, version};
+use super::{disco, last, legacy, ping, private, roster, time, vcard, version};
 use crate::engine::Effects;
 use crate::router::AccountId;
 use crate::stanza::{
@@ -24,6 +24,8 @@ pub(super) const TABLE: &[Extension] = &[
     version::EXTENSION,
     time::EXTENSION,
     last::EXTENSION,
+    private::EXTENSION,
+    vcard::EXTENSION,
     legacy::SESSION,
     legacy::BIND,
 ];
@@ -51,6 +53,8 @@ pub(super) struct Extension {
 pub(super) struct Request<'a> {
     pub(super) world: &'a mut ServerWorld,
     pub(super) out: &'a mut Effects<ClientLink>,
+    /// The whole IQ.
+    pub(super) stanza: &'a Stanza,
     /// The only child of the IQ.
     pub(super) payload: &'a Node<'a>,
     pub(super) is_set: bool,
@@ -64,6 +68,11 @@ pub(super) struct Request<'a> {
     pub(super) reply: &'a mut Vec<u8>,
     /// Stanzas for the asker's connection behind the result.
     pub(super) after: &'a mut Vec<Stanza>,
+}
+
+/// The server's part of what its accounts answer, and its discovery has to name (XEP-0054 §4, XEP-0191 §3.1): nothing.
+pub(super) const fn told_only(_: &mut Request<'_>) -> Result<(), Condition> {
+    Err(Condition::ServiceUnavailable)
 }
 
 impl Request<'_> {
@@ -132,7 +141,18 @@ impl ServerWorld {
             return Err(Condition::ResourceConstraint);
         }
         let asker = asker.jid();
-        answer(&mut Request { world: self, out, payload, is_set, asker, origin, account, reply, after })
+        answer(&mut Request {
+            world: self,
+            out,
+            stanza,
+            payload,
+            is_set,
+            asker,
+            origin,
+            account,
+            reply,
+            after,
+        })
     }
 
     fn write_result(&self, stanza: &Stanza, account: Option<AccountId>, payload: &[u8], bytes: &mut Vec<u8>) {

@@ -16,6 +16,7 @@
 //! | `presence`, `directed`, `probe` | RFC 6121 §4.2, §4.4, §4.5; §4.6; §4.3 |
 //! | `subscription` | RFC 6121 §3 and Appendix A |
 //! | `iq` | the table of what the server answers (RFC 6120 §8.2.3) |
+//! | `private`, `vcard` | XEP-0049; XEP-0054 |
 //! | `hints` | what a message says about being kept (XEP-0334, XEP-0085, XEP-0160) |
 //! | `delay` | XEP-0203: what says that a stanza comes late |
 //! | `roster`, `legacy` | RFC 6121 §2; RFC 3921 §3 |
@@ -42,6 +43,7 @@ mod mail;
 mod offline;
 mod ping;
 mod presence;
+mod private;
 mod probe;
 mod roster;
 mod routing;
@@ -49,6 +51,7 @@ mod saving;
 mod stanzas;
 mod subscription;
 mod time;
+mod vcard;
 mod version;
 mod world;
 mod write;

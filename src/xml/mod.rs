@@ -10,6 +10,7 @@
 mod element;
 mod error;
 mod escape;
+mod fragment;
 mod framer;
 #[doc(hidden)]
 pub mod fuzz;
@@ -20,5 +21,6 @@ mod tag;
 pub use element::{Node, NodeChild};
 pub use error::XmlError;
 pub use escape::{escape_attr_into, escape_text_into, unescape};
+pub use fragment::{fragments, is_element};
 pub use framer::{Element, Frame, Framer, Open, Scope};
 pub use tag::{Attr, Attrs, Span, Tag};

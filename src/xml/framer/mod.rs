@@ -89,7 +89,7 @@ impl Framer {
     }
 
     /// A framer inside a stream whose header declared `scope`.
-    fn inside(limits: FramerLimits, scope: Arc<Scope>) -> Self {
+    pub(super) fn inside(limits: FramerLimits, scope: Arc<Scope>) -> Self {
         Self { phase: Phase::Content, scope: Some(scope), ..Self::new(limits) }
     }
 
