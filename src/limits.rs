@@ -145,6 +145,9 @@ pub const PRIVATE_BYTES_MAX: usize = 262_144;
 /// Longest vCard (XEP-0054): a photo of 64 KiB in base64 takes two thirds of it.
 pub const VCARD_BYTES_MAX: usize = 131_072;
 
+/// Addresses that one account has blocked (XEP-0191); all of them are in one answer.
+pub const BLOCKED_MAX: usize = 1_000;
+
 /// Users of one scenario: one connection each.
 pub const USERS_MAX: u32 = 4_000_000;
 /// Largest file that a scenario names: some 30 bytes for each of [`USERS_MAX`] users, or 10 million edges.

@@ -4,7 +4,7 @@
 
 use smallvec::SmallVec;
 
-use super::{LastSeen, Offline, PrivateStorage, Roster, Session, Subscription};
+use super::{Blocklist, LastSeen, Offline, PrivateStorage, Roster, Session, Subscription};
 use crate::limits::SUBSCRIBE_REQUESTS_PER_ACCOUNT_MAX;
 use crate::stanza::{Jid, JidRef, Stanza};
 
@@ -46,14 +46,16 @@ struct Rare {
     private: Option<Box<PrivateStorage>>,
     /// XEP-0054, as text.
     vcard: Option<Box<str>>,
+    /// XEP-0191; not there when empty.
+    blocklist: Option<Box<Blocklist>>,
 }
 
 impl Rare {
     /// Whether it says nothing that its absence would not say.
     fn is_default(&self) -> bool {
-        let Self { pending, offline, temporary, last_seen, private, vcard } = self;
+        let Self { pending, offline, temporary, last_seen, private, vcard, blocklist } = self;
         let is_bare = pending.is_empty() && offline.is_empty() && !*temporary && last_seen.is_none();
-        is_bare && private.is_none() && vcard.is_none()
+        is_bare && private.is_none() && vcard.is_none() && blocklist.is_none()
     }
 }
 
@@ -202,6 +204,53 @@ impl<C: Copy> Account<C> {
     /// Replaces its vCard.
     pub fn set_vcard(&mut self, vcard: Option<Box<str>>) {
         self.edit_rare(|rare| rare.vcard = vcard);
+    }
+
+    /// Whom it has blocked (XEP-0191), if anybody.
+    #[must_use]
+    pub fn blocklist(&self) -> Option<&Blocklist> {
+        self.rare.as_ref()?.blocklist.as_deref()
+    }
+
+    /// Replaces the list of whom it has blocked.
+    pub fn set_blocklist(&mut self, blocklist: Blocklist) {
+        let blocklist = (!blocklist.is_empty()).then(|| Box::new(blocklist));
+        let is_guarded = blocklist.is_some();
+        self.edit_rare(|rare| rare.blocklist = blocklist);
+        self.sessions.iter_mut().for_each(|session| session.set_guarded(is_guarded));
+    }
+
+    /// Whether it may have blocked somebody. A session says so too, and is on the line that is needed anyway.
+    #[must_use]
+    pub fn is_guarded(&self) -> bool {
+        self.sessions.first().map_or_else(|| self.rare.is_some(), Session::is_guarded)
+    }
+
+    /// Whether it has blocked `entity`.
+    #[must_use]
+    pub fn blocks(&self, entity: JidRef<'_>) -> bool {
+        self.is_guarded()
+            && self.blocklist().is_some_and(|list| list.contains(entity))
+            && !self.is_unblockable(entity)
+    }
+
+    /// Whether it has blocked the sender of a stamped stanza.
+    #[must_use]
+    pub fn blocks_sender(&self, stanza: &Stanza) -> bool {
+        self.is_guarded()
+            && self.blocklist().is_some()
+            && stanza
+                .from()
+                .map(JidRef::parse_attr)
+                .is_some_and(|from| from.is_ok_and(|from| self.blocks(from.jid())))
+    }
+
+    /// Whether no list stops it: the account's own resources (XEP-0191 §5) and its server.
+    #[must_use]
+    pub fn is_unblockable(&self, entity: JidRef<'_>) -> bool {
+        let own = self.jid.as_ref();
+        entity.bare().as_str() == own.as_str()
+            || (entity.local().is_none() && entity.domain() == own.domain())
     }
 
     /// Changes what few accounts have; what is left empty is freed.

@@ -45,13 +45,15 @@ pub enum Dropped {
     Remote,
     /// A subscription request beyond `SUBSCRIBE_REQUESTS_PER_ACCOUNT_MAX`.
     TooManyRequests,
+    /// From or to somebody who is blocked (XEP-0191 §3.3), and not to be answered.
+    Blocked,
     /// Its connection ended first, and it is not worth another try (presence, headlines, the server's own).
     Undeliverable,
 }
 
 impl Dropped {
     /// How many there are.
-    pub const COUNT: usize = 9;
+    pub const COUNT: usize = 10;
     /// All of them, in order.
     pub const ALL: [Self; Self::COUNT] = [
         Self::NoSuchUser,
@@ -62,6 +64,7 @@ impl Dropped {
         Self::ForServer,
         Self::Remote,
         Self::TooManyRequests,
+        Self::Blocked,
         Self::Undeliverable,
     ];
 }
@@ -76,6 +79,9 @@ impl<C: Copy> Shard<C> {
     pub fn decide(&self, stanza: &Stanza, to: JidRef<'_>, hash: JidHash, recipients: &mut Vec<C>) -> Verdict {
         let (account, matched) = self.find_session(to, hash);
         let stanza_type = stanza.head().stanza_type;
+        if account.is_some_and(|id| self.account(id).blocks_sender(stanza)) {
+            return blocked(stanza);
+        }
         match (stanza.kind(), account) {
             (Kind::Message, None) => no_such_user(stanza_type, to.resource().is_some()),
             (Kind::Message, Some(id)) => {
@@ -197,9 +203,25 @@ impl<C: Copy> Shard<C> {
         recipients.extend(interested.map(connection));
     }
 
+    /// Appends all resources of an account that asked for its blocklist (XEP-0191 §3.3), oldest session first.
+    pub fn blocklist_followers(&self, account: AccountId, recipients: &mut Vec<C>) {
+        let followers = self.sessions_of(account).map(|(_, s)| s).filter(|s| s.follows_blocklist());
+        recipients.extend(followers.map(connection));
+    }
+
     fn non_negative(&self, account: AccountId) -> impl Iterator<Item = &Session<C>> {
         let sessions = self.sessions_of(account).map(|(_, session)| session);
         sessions.filter(|s| s.is_non_negative())
+    }
+}
+
+/// XEP-0191 §3.3: the sender sees an account that is offline.
+fn blocked(stanza: &Stanza) -> Verdict {
+    let stanza_type = stanza.head().stanza_type;
+    match stanza.kind() {
+        _ if matches!(stanza_type, StanzaType::Error | StanzaType::Result) => Verdict::Drop(Dropped::Blocked),
+        Kind::Presence => Verdict::Drop(Dropped::Blocked),
+        Kind::Message | Kind::Iq => Verdict::Bounce(Condition::ServiceUnavailable),
     }
 }
 

@@ -17,10 +17,12 @@
 //! | when an account was last there (XEP-0012) | `last_seen` |
 //! | who gets a stanza (§8.5) | `delivery` |
 //! | what an account has stored for itself (XEP-0049) | `private` |
+//! | whom an account has blocked (XEP-0191) | `blocklist` |
 //! | which home has an address; mail between homes | `home`, [`mailbox`] |
 //! | where an address is in memory | `hash`, `index`, `shard` |
 
 mod account;
+mod blocklist;
 mod delivery;
 mod hash;
 mod home;
@@ -36,11 +38,12 @@ mod shard;
 mod subscription;
 
 pub use account::{Account, PendingRequest};
+pub use blocklist::Blocklist;
 pub use delivery::{Dropped, Verdict};
 pub use hash::{JidHash, JidHasher};
 pub use home::{HomeId, Homes};
-pub use offline::Offline;
 pub use last_seen::LastSeen;
+pub use offline::Offline;
 pub use parcel::{Audience, Parcel};
 pub use private::{PrivateItem, PrivateStorage};
 pub use roster::{Roster, RosterChange, RosterDetails, RosterItem};

@@ -63,6 +63,18 @@ impl Available {
     }
 }
 
+/// What else is to be known of a session.
+mod flag {
+    /// It asked for the roster.
+    pub(super) const INTERESTED: u8 = 1;
+    /// Letters went to other homes since they were last asked what became of them.
+    pub(super) const MAILED: u8 = 2;
+    /// It asked for the blocklist.
+    pub(super) const FOLLOWS_BLOCKLIST: u8 = 4;
+    /// Its account has blocked somebody.
+    pub(super) const GUARDED: u8 = 8;
+}
+
 /// A bound resource. It lies inside its account: with a word beside it, a session of 56 bytes fills a line of the cache.
 #[derive(Debug)]
 pub struct Session<C> {
@@ -71,9 +83,8 @@ pub struct Session<C> {
     pub(super) generation: u32,
     /// The priority of `available`, kept here because most decisions need no more of it.
     priority: i8,
-    interested: bool,
-    /// Letters went to other homes since they were last asked what became of them.
-    mailed: bool,
+    /// Of [`flag`]: a byte each would not fit.
+    flags: u8,
     available: Option<Box<Available>>,
     #[expect(clippy::box_collection, reason = "few sessions have any: 8 bytes for the others, not 24")]
     directed: Option<Box<Vec<Jid>>>,
@@ -81,16 +92,7 @@ pub struct Session<C> {
 
 impl<C: Copy> Session<C> {
     pub(super) const fn new(generation: u32, jid: Jid, sink: Sink<C>) -> Self {
-        Self {
-            jid,
-            sink,
-            generation,
-            priority: 0,
-            interested: false,
-            mailed: false,
-            available: None,
-            directed: None,
-        }
+        Self { jid, sink, generation, priority: 0, flags: 0, available: None, directed: None }
     }
 
     /// Full JID.
@@ -146,22 +148,35 @@ impl<C: Copy> Session<C> {
     /// Whether it asked for the roster, and so gets roster pushes (§2.2).
     #[must_use]
     pub const fn is_interested(&self) -> bool {
-        self.interested
+        self.is(flag::INTERESTED)
     }
 
     /// It asked for the roster.
     pub const fn set_interested(&mut self) {
-        self.interested = true;
+        self.set(flag::INTERESTED, true);
     }
 
     /// A letter of its went to another home.
     pub const fn set_mailed(&mut self) {
-        self.mailed = true;
+        self.set(flag::MAILED, true);
     }
 
     /// Whether letters went to other homes since this was asked last.
     pub const fn take_mailed(&mut self) -> bool {
-        std::mem::replace(&mut self.mailed, false)
+        let was = self.is(flag::MAILED);
+        self.set(flag::MAILED, false);
+        was
+    }
+
+    /// Whether it asked for the blocklist, and so is told of changes (XEP-0191 §3.3).
+    #[must_use]
+    pub const fn follows_blocklist(&self) -> bool {
+        self.is(flag::FOLLOWS_BLOCKLIST)
+    }
+
+    /// It asked for the blocklist.
+    pub const fn set_follows_blocklist(&mut self) {
+        self.set(flag::FOLLOWS_BLOCKLIST, true);
     }
 
     /// To whom it sent directed presence, oldest first (§4.6.1).
@@ -196,6 +211,24 @@ impl<C: Copy> Session<C> {
                 || d.as_str() == entity.bare().as_str()
                 || (entity.resource().is_none() && d.as_ref().bare().as_str() == entity.as_str())
         })
+    }
+
+    /// Whether its account has blocked somebody.
+    pub(super) const fn is_guarded(&self) -> bool {
+        self.is(flag::GUARDED)
+    }
+
+    /// Its account has blocked somebody, or nobody any more.
+    pub(super) const fn set_guarded(&mut self, guarded: bool) {
+        self.set(flag::GUARDED, guarded);
+    }
+
+    const fn is(&self, flag: u8) -> bool {
+        self.flags & flag != 0
+    }
+
+    const fn set(&mut self, flag: u8, is_set: bool) {
+        self.flags = if is_set { self.flags | flag } else { self.flags & !flag };
     }
 
     fn retain_directed(&mut self, keep: impl FnMut(&Jid) -> bool) {

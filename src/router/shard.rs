@@ -172,7 +172,9 @@ impl<C: Copy> Shard<C> {
             entry.jid().as_str(),
             "a session has its account's address"
         );
-        entry.sessions.push(Session::new(generation, jid, sink));
+        let mut session = Session::new(generation, jid, sink);
+        session.set_guarded(entry.blocklist().is_some());
+        entry.sessions.push(session);
         SessionId { account, generation }
     }
 

@@ -7,7 +7,7 @@
 use super::client_link::ClientLink;
 use super::routing::Origin;
 use super::world::ServerWorld;
-use super::{disco, last, legacy, ping, private, roster, time, vcard, version};
+use super::{blocking, disco, last, legacy, ping, private, roster, time, vcard, version};
 use crate::engine::Effects;
 use crate::router::AccountId;
 use crate::stanza::{
@@ -26,6 +26,9 @@ pub(super) const TABLE: &[Extension] = &[
     last::EXTENSION,
     private::EXTENSION,
     vcard::EXTENSION,
+    blocking::LIST,
+    blocking::BLOCK,
+    blocking::UNBLOCK,
     legacy::SESSION,
     legacy::BIND,
 ];

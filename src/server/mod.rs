@@ -16,6 +16,7 @@
 //! | `presence`, `directed`, `probe` | RFC 6121 §4.2, §4.4, §4.5; §4.6; §4.3 |
 //! | `subscription` | RFC 6121 §3 and Appendix A |
 //! | `iq` | the table of what the server answers (RFC 6120 §8.2.3) |
+//! | `blocking` | XEP-0191 |
 //! | `private`, `vcard` | XEP-0049; XEP-0054 |
 //! | `hints` | what a message says about being kept (XEP-0334, XEP-0085, XEP-0160) |
 //! | `delay` | XEP-0203: what says that a stanza comes late |
@@ -25,6 +26,7 @@
 
 mod accounts;
 mod bind;
+mod blocking;
 mod client_link;
 mod config;
 mod connections;

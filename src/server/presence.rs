@@ -70,7 +70,14 @@ impl ServerWorld {
             self.deliver(presence, Stamp::Bare, out);
         }
         self.probe_contacts(id, account, conn, out);
-        for request in self.shard.account(account).pending().to_vec() {
+        let entry = self.shard.account(account);
+        let requests: Vec<_> = entry
+            .pending()
+            .iter()
+            .filter(|request| !entry.blocks(request.contact.as_ref()))
+            .cloned()
+            .collect();
+        for request in requests {
             self.scratch.recipients.push(conn);
             self.deliver(request.stanza, Stamp::Kept, out);
         }
@@ -123,20 +130,27 @@ impl ServerWorld {
         let account = self.shard.account(account);
         audience.push(account.jid().clone());
         audience.extend(contacts(account.roster().items(), Subscription::has_from));
+        if account.is_guarded() {
+            audience.retain(|contact| !account.blocks(contact.as_ref()));
+        }
         self.post(Parcel { stanza, audience: Audience::Each(audience) });
     }
 
     /// Leaves parcels with the current presence of each available resource for one contact (§3.1.5).
     pub(super) fn send_presence_to(&mut self, account: AccountId, contact: &Jid) {
-        let sessions = self.shard.sessions_of(account);
-        let presences: Vec<_> = sessions.filter_map(|(_, s)| s.available().map(Available::stanza)).collect();
-        for stanza in presences {
+        if self.shard.account(account).blocks(contact.as_ref()) {
+            return;
+        }
+        for stanza in self.presences_of(account) {
             self.post(Parcel { stanza, audience: Audience::Each(vec![contact.clone()]) });
         }
     }
 
     /// Leaves parcels that say that each available resource is unavailable, for one contact (§3.2.2, §3.3.3).
     pub(super) fn send_unavailable_to(&mut self, account: AccountId, contact: &Jid) {
+        if self.shard.account(account).blocks(contact.as_ref()) {
+            return;
+        }
         let available = self.shard.sessions_of(account).filter(|(_, s)| s.available().is_some());
         let froms: Vec<_> = available.map(|(_, s)| escaped(s.jid().as_ref())).collect();
         for from in froms {

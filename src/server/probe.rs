@@ -8,7 +8,9 @@ use super::presence::contacts;
 use super::world::ServerWorld;
 use super::write::presence;
 use crate::engine::{ConnId, Effects, Stamp};
-use crate::router::{AccountId, Audience, Available, Parcel, SessionId, Subscription, SubscriptionChange};
+use crate::router::{
+    AccountId, Audience, Available, Dropped, Parcel, SessionId, Subscription, SubscriptionChange,
+};
 use crate::stanza::{Jid, JidRef, Stanza};
 
 /// `type` of an answer.
@@ -28,9 +30,11 @@ impl ServerWorld {
         conn: ConnId,
         out: &mut Effects<ClientLink>,
     ) {
-        let prober = self.shard.account(account).jid().clone();
-        let contacts: Vec<_> =
-            contacts(self.shard.account(account).roster().items(), Subscription::has_to).collect();
+        let Some(prober) = self.shard.session(session).map(|session| session.jid().clone()) else { return };
+        let own = self.shard.account(account);
+        let contacts = contacts(own.roster().items(), Subscription::has_to);
+        let contacts: Vec<_> = contacts.filter(|contact| !own.blocks(contact.as_ref())).collect();
+        let prober = prober.as_ref();
         let mut elsewhere = Vec::new();
         for contact in contacts {
             if contact.as_ref().domain() != self.domain() {
@@ -41,14 +45,18 @@ impl ServerWorld {
                 continue;
             }
             let known = self.shard.find(contact.as_str());
-            match known.filter(|id| self.shard.account(*id).shows_presence_to(prober.as_ref())) {
+            if known.is_some_and(|id| self.shard.account(id).blocks(prober)) {
+                self.counters.count_drop(Dropped::Blocked);
+                continue;
+            }
+            match known.filter(|id| self.shard.account(*id).shows_presence_to(prober)) {
                 Some(id) => {
                     for stanza in self.presences_of(id) {
                         self.scratch.recipients.push(conn);
                         self.deliver(stanza, Stamp::Bare, out);
                     }
                 }
-                None => self.answer_probe(UNSUBSCRIBED, contact.as_ref(), prober.as_ref(), None),
+                None => self.answer_probe(UNSUBSCRIBED, contact.as_ref(), prober.bare(), None),
             }
         }
         if let Some(session) = self.shard.session(session).filter(|_| !elsewhere.is_empty()) {
@@ -63,6 +71,10 @@ impl ServerWorld {
         let prober = prober.jid();
         for contact in contacts {
             let known = self.shard.find(contact.as_str());
+            if known.is_some_and(|id| self.shard.account(id).blocks(prober)) {
+                self.counters.count_drop(Dropped::Blocked);
+                continue;
+            }
             match known.filter(|id| self.shard.account(*id).shows_presence_to(prober)) {
                 Some(id) => {
                     for stanza in self.presences_of(id) {
@@ -80,6 +92,9 @@ impl ServerWorld {
         let Some(Ok(prober)) = probe.from().map(JidRef::parse_attr) else { return };
         let prober = prober.jid();
         let account = self.shard.find(to.bare().as_str());
+        if account.is_some_and(|id| self.shard.account(id).blocks(prober)) {
+            return self.counters.count_drop(Dropped::Blocked);
+        }
         let shown = account.filter(|id| self.shard.account(*id).shows_presence_to(prober));
         match (shown, to.resource()) {
             (Some(id), None) => {
@@ -128,7 +143,7 @@ impl ServerWorld {
     }
 
     /// The last presence of each available resource, complete: also with the `id` that it had (§4.3.2.1).
-    fn presences_of(&self, account: AccountId) -> Vec<Stanza> {
+    pub(super) fn presences_of(&self, account: AccountId) -> Vec<Stanza> {
         let sessions = self.shard.sessions_of(account);
         sessions.filter_map(|(_, session)| session.available().map(Available::stanza)).collect()
     }

@@ -178,6 +178,9 @@ impl ServerWorld {
     /// An answer that only the resource gets that asked for it, and nobody if that is gone.
     fn receive_for_resource(&mut self, stanza: Stanza, to: JidRef<'_>, out: &mut Effects<ClientLink>) {
         let account = self.shard.find(to.bare().as_str());
+        if account.is_some_and(|id| self.is_from_blocked(&stanza, id)) {
+            return self.counters.count_drop(Dropped::Blocked);
+        }
         let session = account.and_then(|id| self.shard.resource(id, to.resource()?));
         let Some((_, session)) = session else {
             return self.counters.count_drop(Dropped::NoResource);
@@ -268,6 +271,10 @@ impl ServerWorld {
                 };
                 if is_unavailable {
                     self.forget_directed(&stanza, contact.as_ref());
+                }
+                if self.is_from_blocked(&stanza, account) {
+                    self.counters.count_drop(Dropped::Blocked);
+                    continue;
                 }
                 self.shard.available(account, &mut self.scratch.recipients);
             }

@@ -134,6 +134,9 @@ impl ServerWorld {
         let Some(account) = self.shard.find(to.bare().as_str()) else {
             return self.counters.count_drop(Dropped::NoSuchUser);
         };
+        if self.is_from_blocked(stanza, account) {
+            return self.counters.count_drop(Dropped::Blocked);
+        }
         let is_there = |resource| self.shard.resource(account, resource).is_some();
         if change != SubscriptionChange::Subscribe && to.resource().is_some_and(|r| !is_there(r)) {
             // §8.5.3.2.2; a local sender's address was made bare before.

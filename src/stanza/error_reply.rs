@@ -3,7 +3,7 @@
 //! This module does not decide whether an answer is due for other reasons than looping: presence to a stranger, for
 //! one, is its caller's concern.
 
-use super::{Condition, Kind, NS_STANZAS, Stanza, StanzaType};
+use super::{Condition, ErrorType, Kind, NS_STANZAS, Stanza, StanzaType};
 use crate::xml::{escape_attr_into, escape_text_into};
 
 /// Appends the error stanza that answers `stanza`: same kind and id, `from` = the stanza's `to` (or `from_if_no_to`,
@@ -19,6 +19,29 @@ pub fn write_error_reply(
     from_if_no_to: &str,
     out: &mut Vec<u8>,
 ) -> bool {
+    write_reply(stanza, condition, from_if_no_to, out, |out| write_error(condition, text, out))
+}
+
+/// As [`write_error_reply`], with this type in place of the recommended one and an application's own condition (XML, RFC
+/// 6120 §8.3.4) beside the defined one.
+pub fn write_error_reply_with(
+    stanza: &Stanza,
+    (condition, error_type, application): (Condition, ErrorType, &str),
+    from_if_no_to: &str,
+    out: &mut Vec<u8>,
+) -> bool {
+    write_reply(stanza, condition, from_if_no_to, out, |out| {
+        write_error_parts(condition, error_type, None, application, out);
+    })
+}
+
+fn write_reply(
+    stanza: &Stanza,
+    condition: Condition,
+    from_if_no_to: &str,
+    out: &mut Vec<u8>,
+    write_error: impl FnOnce(&mut Vec<u8>),
+) -> bool {
     let stanza_type = stanza.head().stanza_type;
     if stanza_type == StanzaType::Error || (stanza.kind() == Kind::Iq && stanza_type == StanzaType::Result) {
         return false;
@@ -26,7 +49,7 @@ pub fn write_error_reply(
     let to = stanza.to().filter(|_| condition != Condition::JidMalformed);
     write_reply_open(stanza, "error", to, from_if_no_to, out);
     out.extend_from_slice(b">");
-    write_error(condition, text, out);
+    write_error(out);
     out.extend_from_slice(b"</");
     out.extend_from_slice(stanza.kind().as_str().as_bytes());
     out.extend_from_slice(b">");
@@ -35,15 +58,19 @@ pub fn write_error_reply(
 
 /// Appends `<error type='…'>…</error>` (RFC 6120 §8.3.2) with an optional text in English, unescaped.
 pub fn write_error(condition: Condition, text: Option<&str>, out: &mut Vec<u8>) {
-    for part in [
-        "<error type='",
-        condition.default_type().as_str(),
-        "'><",
-        condition.as_str(),
-        " xmlns='",
-        NS_STANZAS,
-        "'/>",
-    ] {
+    write_error_parts(condition, condition.default_type(), text, "", out);
+}
+
+fn write_error_parts(
+    condition: Condition,
+    error_type: ErrorType,
+    text: Option<&str>,
+    application: &str,
+    out: &mut Vec<u8>,
+) {
+    for part in
+        ["<error type='", error_type.as_str(), "'><", condition.as_str(), " xmlns='", NS_STANZAS, "'/>"]
+    {
         out.extend_from_slice(part.as_bytes());
     }
     if let Some(text) = text {
@@ -53,6 +80,7 @@ pub fn write_error(condition: Condition, text: Option<&str>, out: &mut Vec<u8>) 
         escape_text_into(text, out);
         out.extend_from_slice(b"</text>");
     }
+    out.extend_from_slice(application.as_bytes());
     out.extend_from_slice(b"</error>");
 }
 
@@ -113,8 +141,8 @@ pub fn write_raw_attr(name: &str, raw: &str, out: &mut Vec<u8>) {
 mod tests {
     use bytes::Bytes;
 
-    use super::{write_error_reply, write_iq_result_empty, write_iq_result_open};
-    use crate::stanza::{Condition, Head, Stanza};
+    use super::{write_error_reply, write_error_reply_with, write_iq_result_empty, write_iq_result_open};
+    use crate::stanza::{Condition, ErrorType, Head, Stanza};
     use crate::xml::Element;
 
     fn stanza(text: &str) -> Stanza {
@@ -178,6 +206,22 @@ mod tests {
         }
         // Type `result` means nothing elsewhere.
         assert!(error("<message type='result'/>", Condition::ServiceUnavailable, None).is_some());
+    }
+
+    /// Example 8 of XEP-0191, without its body.
+    #[test]
+    fn errors_of_an_application() {
+        let error =
+            (Condition::NotAcceptable, ErrorType::Cancel, "<blocked xmlns='urn:xmpp:blocking:errors'/>");
+        let mut out = Vec::new();
+        assert!(write_error_reply_with(&stanza("<message to='romeo@montague.net'/>"), error, "d", &mut out));
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "<message from='romeo@montague.net' to='juliet@example.com/o&apos;balcony' type='error'>\
+             <error type='cancel'><not-acceptable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>\
+             <blocked xmlns='urn:xmpp:blocking:errors'/></error></message>"
+        );
+        assert!(!write_error_reply_with(&stanza("<iq type='result'/>"), error, "d", &mut Vec::new()));
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! Scenarios against a world without a hub: stanzas in, copies out, nothing else between.
 
 mod bind;
+mod blocking;
 mod contact;
 mod delivery;
 mod hints;
 mod iq;
-mod offline;
 mod last;
+mod offline;
 mod pre_approval;
 mod presence;
 mod private;
