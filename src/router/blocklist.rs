@@ -21,6 +21,12 @@ impl Blocklist {
             || (jid.local().is_some() && self.items.contains(jid.domain()))
     }
 
+    /// Whether this very address is on the list.
+    #[must_use]
+    pub fn has(&self, item: &Jid) -> bool {
+        self.items.contains(item)
+    }
+
     /// Adds an item; `false` when it was there.
     pub fn add(&mut self, item: Jid) -> bool {
         self.items.insert(item)

@@ -32,8 +32,8 @@ pub enum ProvisionError {
     /// There is one of that name.
     #[error("there is an account {0} already")]
     Exists(Jid),
-    /// What a store has of it is no stanza.
-    #[error("the store has something for {0} that is no stanza")]
+    /// What a store has of it is not what it has to be.
+    #[error("the store has something for {0} that is not what it has to be")]
     Damaged(Jid),
 }
 
@@ -177,6 +177,7 @@ impl ServerWorld {
             self.offline_bytes += text.len();
             self.shard.account_mut(id).offline_mut().restore(message.number, text);
         }
+        self.load_values(id, record.values).ok_or_else(damaged)?;
         self.set_credentials(id, Some(record.credentials));
         Ok(())
     }

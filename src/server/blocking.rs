@@ -15,6 +15,7 @@ use crate::engine::Effects;
 use crate::limits::BLOCKED_MAX;
 use crate::router::{AccountId, Blocklist, Dropped, Parcel, Shard, Subscription};
 use crate::stanza::{Condition, ErrorType, Jid, JidRef, Stanza, StanzaType, To, write_error_reply_with};
+use crate::store::ValueKind;
 
 const NS: &str = "urn:xmpp:blocking";
 /// §3.3: beside `not-acceptable`.
@@ -66,7 +67,7 @@ fn block(request: &mut Request<'_>) -> Result<(), Condition> {
         return Err(Condition::ResourceConstraint);
     }
     world.end_presence_to_blocked(account, &old, &next);
-    world.set_blocklist(account, next);
+    world.set_blocklist(account, &old, next);
     world.push_blocking(account, "block", &items, request.out);
     Ok(())
 }
@@ -80,7 +81,7 @@ fn unblock(request: &mut Request<'_>) -> Result<(), Condition> {
     for item in &items {
         next.remove(item.as_ref());
     }
-    world.set_blocklist(account, next.clone());
+    world.set_blocklist(account, &old, next.clone());
     world.push_blocking(account, "unblock", &items, request.out);
     world.show_presence_to_unblocked(account, &old, &next);
     Ok(())
@@ -123,8 +124,14 @@ fn write<'a>(name: &str, items: impl Iterator<Item = &'a Jid>, out: &mut Vec<u8>
 }
 
 impl ServerWorld {
-    fn set_blocklist(&mut self, account: AccountId, blocklist: Blocklist) {
-        self.shard.account_mut(account).set_blocklist(blocklist);
+    fn set_blocklist(&mut self, account: AccountId, old: &Blocklist, next: Blocklist) {
+        for item in next.items().filter(|item| !old.has(item)) {
+            self.save_value(account, ValueKind::Blocked, item.as_str(), Some(""));
+        }
+        for item in old.items().filter(|item| !next.has(item)) {
+            self.save_value(account, ValueKind::Blocked, item.as_str(), None);
+        }
+        self.shard.account_mut(account).set_blocklist(next);
     }
 
     /// Tells resources that have asked for the list of a change (§3.3 to §3.5). Like a roster push, it has no addresses.

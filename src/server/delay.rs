@@ -9,7 +9,6 @@ use crate::time::Utc;
 pub(super) const NS: &str = "urn:xmpp:delay";
 
 /// Appends `<delay/>` (§2): `from` (unescaped) delayed the stanza that it got at `since`. The optional reason is left away.
-#[allow(dead_code, reason = "for what keeps stanzas")]
 pub(super) fn write_delay(from: &str, since: Utc, out: &mut Vec<u8>) {
     out.extend_from_slice(b"<delay");
     attr("xmlns", NS, out);

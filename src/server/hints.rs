@@ -13,6 +13,7 @@ const NS_IDS: &str = "urn:xmpp:sid:0";
 
 /// Hints of a message (XEP-0334 §4). None of a message of type `error` counts (§5).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[allow(dead_code, reason = "archives and copies to other resources are for later")]
 pub(super) struct Hints {
     /// §4.1: no archive, though it may wait for who is offline.
     pub(super) no_permanent_store: bool,
@@ -40,6 +41,7 @@ pub(super) fn hints_of(message: &Stanza) -> Hints {
 }
 
 /// Whether a message has a `<body/>` (RFC 6121 §5.2.3).
+#[allow(dead_code, reason = "for archives and for clients that are inactive")]
 pub(super) fn has_body(message: &Stanza) -> bool {
     content(message).contains("body")
         && Node::parse(message.element(), NS_CLIENT).child("body", NS_CLIENT).is_some()

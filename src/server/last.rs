@@ -75,6 +75,7 @@ impl ServerWorld {
     }
 
     fn set_last_seen(&mut self, account: AccountId, last: LastSeen) {
+        self.save_last(account, &last);
         self.shard.account_mut(account).set_last_seen(Some(last));
     }
 }

@@ -17,6 +17,7 @@
 //! | `subscription` | RFC 6121 §3 and Appendix A |
 //! | `iq` | the table of what the server answers (RFC 6120 §8.2.3) |
 //! | `blocking` | XEP-0191 |
+//! | `values` | what of these the store keeps |
 //! | `private`, `vcard` | XEP-0049; XEP-0054 |
 //! | `hints` | what a message says about being kept (XEP-0334, XEP-0085, XEP-0160) |
 //! | `delay` | XEP-0203: what says that a stanza comes late |
@@ -35,7 +36,6 @@ mod counters;
 mod delay;
 mod directed;
 mod disco;
-#[allow(dead_code, reason = "for what keeps messages")]
 mod hints;
 mod iq;
 mod jobs;
@@ -53,6 +53,7 @@ mod saving;
 mod stanzas;
 mod subscription;
 mod time;
+mod values;
 mod vcard;
 mod version;
 mod world;

@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use super::client_link::{ClientLink, ClientTask};
 use super::delay::write_delay;
+use super::hints::wants_storage;
 use super::routing::Origin;
 use super::world::ServerWorld;
 use super::write::escaped;
@@ -28,6 +29,10 @@ impl ServerWorld {
     ) {
         let account = self.shard.account(id);
         if account.is_temporary() {
+            return self.bounce(stanza, Condition::ServiceUnavailable, origin, out);
+        }
+        if !wants_storage(stanza) {
+            // RFC 6121 §8.5.2.2.1: what is not kept is answered.
             return self.bounce(stanza, Condition::ServiceUnavailable, origin, out);
         }
         let text = self.delayed(stanza, id);

@@ -4,10 +4,12 @@
 //! store theirs there.
 
 use super::iq::{Extension, Request, told_only};
+use super::values::private_key;
 use super::write::attr;
 use crate::limits::{PRIVATE_BYTES_MAX, PRIVATE_ITEMS_MAX};
 use crate::router::PrivateStorage;
 use crate::stanza::{Condition, NS_CLIENT};
+use crate::store::ValueKind;
 use crate::xml::{Node, fragments, is_element};
 
 const NS: &str = "jabber:iq:private";
@@ -55,7 +57,7 @@ fn write_empty(element: &Node<'_>, out: &mut Vec<u8>) {
 /// All of the elements are stored or none. Several of one namespace and name are stored together; an element without
 /// attributes and content, which is what a `get` of nothing returns, removes.
 fn set(request: &mut Request<'_>) -> Result<(), Condition> {
-    let account = request.own_account().ok_or(Condition::Forbidden)?;
+    let id = request.own_account().ok_or(Condition::Forbidden)?;
     let texts = fragments(request.stanza.element(), 2, NS_CLIENT);
     let mut stored: Vec<(&Node<'_>, String)> = Vec::new();
     for (element, text) in request.payload.elements().zip(texts) {
@@ -73,7 +75,7 @@ fn set(request: &mut Request<'_>) -> Result<(), Condition> {
     if stored.is_empty() {
         return Err(Condition::NotAcceptable);
     }
-    let account = request.world.shard.account_mut(account);
+    let account = request.world.shard.account_mut(id);
     let mut next: PrivateStorage = account.private().cloned().unwrap_or_default();
     for (element, xml) in &stored {
         next.set(&element.ns, element.name, xml);
@@ -82,5 +84,10 @@ fn set(request: &mut Request<'_>) -> Result<(), Condition> {
         return Err(Condition::ResourceConstraint);
     }
     account.set_private(next);
+    for (element, xml) in &stored {
+        let key = private_key(&element.ns, element.name);
+        let value = Some(xml.as_str()).filter(|xml| !xml.is_empty());
+        request.world.save_value(id, ValueKind::Private, &key, value);
+    }
     Ok(())
 }

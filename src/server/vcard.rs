@@ -5,6 +5,7 @@
 use super::iq::{Extension, Request, told_only};
 use crate::limits::VCARD_BYTES_MAX;
 use crate::stanza::{Condition, NS_CLIENT};
+use crate::store::ValueKind;
 use crate::xml::{fragments, is_element};
 
 const NS: &str = "vcard-temp";
@@ -40,7 +41,8 @@ fn set(request: &mut Request<'_>) -> Result<(), Condition> {
         return Err(Condition::NotAcceptable);
     }
     let is_empty = request.payload.children.is_empty();
-    let vcard = (!is_empty).then(|| vcard.into());
-    request.world.shard.account_mut(account).set_vcard(vcard);
+    let vcard = Some(vcard).filter(|_| !is_empty);
+    request.world.save_value(account, ValueKind::VCard, "", vcard.as_deref());
+    request.world.shard.account_mut(account).set_vcard(vcard.map(String::into_boxed_str));
     Ok(())
 }

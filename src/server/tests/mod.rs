@@ -17,5 +17,6 @@ mod saving;
 mod stanzas;
 mod subscription;
 mod time;
+mod values;
 mod vcard;
 mod versions;

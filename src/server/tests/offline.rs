@@ -120,3 +120,39 @@ fn what_came_back_waits() {
     rig.send(juliet, "<presence/>");
     assert_eq!(messages(&rig.received(juliet)), ["1"]);
 }
+
+/// XEP-0160 §3, XEP-0334: what does not want to wait is answered (RFC 6121 §8.5.2.2.1).
+#[test]
+fn what_is_not_to_be_kept_is_not() {
+    let mut rig = Rig::new();
+    let nurse = rig.login("nurse@d/n");
+    for content in [
+        "<composing xmlns='http://jabber.org/protocol/chatstates'/>",
+        "<body>psst</body><no-store xmlns='urn:xmpp:hints'/>",
+    ] {
+        rig.send(nurse, &format!("<message to='juliet@d' type='chat'>{content}</message>"));
+        assert!(is_error(&rig.one(nurse), "service-unavailable"), "{content}");
+    }
+    rig.send(
+        nurse,
+        "<message to='juliet@d' id='1'><body>x</body><no-permanent-store xmlns='urn:xmpp:hints'/></message>",
+    );
+    rig.nothing(nurse);
+    let juliet = rig.connect("juliet@d/j");
+    rig.send(juliet, "<presence/>");
+    assert_eq!(messages(&rig.received(juliet)), ["1"]);
+}
+
+/// XEP-0191 §3.3: the blocked see an account that keeps nothing.
+#[test]
+fn nothing_of_the_blocked_is_kept() {
+    let mut rig = Rig::new();
+    let (nurse, juliet) = (rig.login("nurse@d/n"), rig.login("juliet@d/j"));
+    rig.send(
+        juliet,
+        "<iq type='set' id='1'><block xmlns='urn:xmpp:blocking'><item jid='nurse@d'/></block></iq>",
+    );
+    rig.close(juliet);
+    rig.send(nurse, "<message to='juliet@d' id='1'><body>x</body></message>");
+    assert!(is_error(&rig.one(nurse), "service-unavailable"));
+}

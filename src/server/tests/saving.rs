@@ -25,6 +25,7 @@ fn with_accounts() -> (Rig, Arc<crate::store::MemoryStore>) {
     let a = rig.login("a@d/r");
     while rig.finish_save() {}
     rig.close(a);
+    while rig.finish_save() {}
     rig.clear();
     (rig, store)
 }
