@@ -214,7 +214,8 @@ impl<C: Copy> Session<C> {
     }
 
     /// Whether its account has blocked somebody.
-    pub(super) const fn is_guarded(&self) -> bool {
+    #[must_use]
+    pub const fn is_guarded(&self) -> bool {
         self.is(flag::GUARDED)
     }
 

@@ -13,7 +13,7 @@ use super::world::ServerWorld;
 use super::write::{attr, detached, escaped};
 use crate::engine::Effects;
 use crate::limits::BLOCKED_MAX;
-use crate::router::{AccountId, Blocklist, Dropped, Parcel, Shard, Subscription};
+use crate::router::{AccountId, Blocklist, Dropped, Parcel, Session, SessionId, Shard, Subscription};
 use crate::stanza::{Condition, ErrorType, Jid, JidRef, Stanza, StanzaType, To, write_error_reply_with};
 use crate::store::ValueKind;
 
@@ -217,18 +217,18 @@ impl ServerWorld {
         more.items().filter(is_one).cloned().collect()
     }
 
-    /// Whether an account's stanza is for who it has blocked; then it is answered with an error (§3.3), if it may be.
+    /// Whether a stanza is for who its sender has blocked; then it is answered with an error (§3.3), if it may be.
     pub(super) fn refuse_to_blocked(
         &mut self,
         stanza: &Stanza,
-        account: AccountId,
+        sender: SessionId,
         origin: Origin,
         out: &mut Effects<ClientLink>,
     ) -> bool {
-        let entry = self.shard.account(account);
-        if !entry.is_guarded() {
+        if !self.shard.session(sender).is_some_and(Session::is_guarded) {
             return false;
         }
+        let entry = self.shard.account(sender.account);
         let is_blocked = match stanza.to().map(JidRef::parse_attr) {
             Some(Ok(to)) => entry.blocks(to.jid()),
             None | Some(Err(_)) => false,

@@ -43,7 +43,7 @@ impl ServerWorld {
         self.begin_acting(origin);
         if let Err(condition) = stanza.check() {
             self.bounce(&stanza, condition, Some(origin), out);
-        } else if self.refuse_to_blocked(&stanza, bound.session.account, origin, out) {
+        } else if self.refuse_to_blocked(&stanza, bound.session, origin, out) {
             // Nothing is left to be done.
         } else if stanza.kind() == Kind::Presence {
             self.on_presence(stanza, bound.session, origin, out);

@@ -14,7 +14,7 @@ use crate::limits::FramerLimits;
 #[must_use]
 pub fn fragments(element: &Element, depth: usize, default_ns: &str) -> Vec<String> {
     let text = element.as_str();
-    let mut walk = Walk { element, default_ns, bindings: Vec::new(), open: Vec::new(), part: None };
+    let mut walk = Walk { element, text, default_ns, bindings: Vec::new(), open: Vec::new(), part: None };
     let mut done = Vec::new();
     let mut at = 0;
     while let Some(found) = text[at..].find('<') {
@@ -57,6 +57,8 @@ pub fn is_element(bytes: &[u8]) -> bool {
 /// An element that is walked through.
 struct Walk<'a> {
     element: &'a Element,
+    /// Of the element: looking at it checks it again.
+    text: &'a str,
     default_ns: &'a str,
     /// Declarations in scope, innermost last: prefix, and the namespace as it is written.
     bindings: Vec<(&'a str, &'a str)>,
@@ -111,7 +113,7 @@ impl<'a> Walk<'a> {
             return None;
         }
         let part = self.part.take()?;
-        let text = self.element.as_str().as_bytes();
+        let text = self.text.as_bytes();
         let mut out = text[part.start..part.name_end].to_vec();
         for prefix in part.missing {
             self.declare(prefix, &mut out);
