@@ -14,6 +14,7 @@ mod model {
     pub(crate) mod arrivals;
     mod bugs;
     pub(crate) mod compare;
+    pub(crate) mod copies;
     pub(crate) mod crash;
     pub(crate) mod dice;
     pub(crate) mod ledger;
@@ -22,6 +23,7 @@ mod model {
     pub(crate) mod reference;
     pub(crate) mod rig;
     pub(crate) mod roster;
+    pub(crate) mod sight;
     pub(crate) mod strict;
     pub(crate) mod subscription;
     pub(crate) mod words;

@@ -5,10 +5,12 @@
 use std::collections::BTreeMap;
 
 use super::actor::{Got, Stage};
+use super::copies::is_push;
 use super::ledger::{Entry, Ledger, is_ping};
 use super::reference::without_delay;
 use super::rig::{DOMAIN, Relation, bare};
-use super::words::{Place, bare_of, prepared};
+use super::subscription::CHANGES;
+use super::words::{Outgoing, Place, bare_of, prepared};
 
 /// What became of a stanza.
 #[derive(Debug, Default)]
@@ -24,7 +26,7 @@ pub(crate) struct Outcome {
 /// By id, what became of the stanzas of this round.
 pub(crate) fn outcomes(ledger: &Ledger, stage: &Stage) -> Result<BTreeMap<String, Outcome>, String> {
     let mut outcomes: BTreeMap<String, Outcome> = BTreeMap::new();
-    for got in stage.got[ledger.seen..].iter().filter(|g| !is_ping(g)) {
+    for got in stage.got[ledger.seen..].iter().filter(|g| !is_ping(g) && !is_push(g)) {
         let fail = |why: &str| format!("client {}: {why}: {}", got.client, got.raw);
         let me = stage.clients[got.client].jid().expect("only bound clients record");
         // A chat message may have been for another resource.
@@ -75,6 +77,9 @@ fn explain(ledger: &Ledger, stage: &Stage, got: &Got, entry: &Entry) -> Result<R
     let own = bare_of(sender);
     let to = stanza.attr("to").unwrap_or(own);
     let (got_type, sent_type) = (got.attr("type"), stanza.attr("type"));
+    if sent_type.is_some_and(|sent_type| CHANGES.contains(&sent_type)) {
+        return explain_change(stage, got, stanza, own);
+    }
     // An answer is for an address, which another stream may have by now.
     let is_back = stage.clients[got.client].jid() == Some(sender)
         && got.attr("from").map(prepared).is_some_and(|from| from == prepared(to) || from == DOMAIN);
@@ -85,7 +90,9 @@ fn explain(ledger: &Ledger, stage: &Stage, got: &Got, entry: &Entry) -> Result<R
             Place::Remote => "remote-server-not-found",
             Place::Server { .. } | Place::Account { .. } => "service-unavailable",
         };
-        let is_other = stanza.name != "message" && matches!(condition, "bad-request" | "forbidden");
+        let of_roster = ["item-not-found", "jid-malformed", "not-acceptable", "not-allowed"];
+        let is_other = stanza.name != "message" && matches!(condition, "bad-request" | "forbidden")
+            || stanza.roster.is_some() && of_roster.contains(&condition);
         return if is_back && (condition == must || is_other) {
             Ok(Role::Bounce(condition.to_owned()))
         } else {
@@ -98,6 +105,10 @@ fn explain(ledger: &Ledger, stage: &Stage, got: &Got, entry: &Entry) -> Result<R
     let me = stage.clients[got.client].jid().expect("only bound clients record");
     if sent_type == Some("probe") {
         let from = got.attr("from").unwrap_or_default();
+        if bare_of(me) == own && got_type == Some("unsubscribed") && from == bare_of(&prepared(to)) {
+            // It was no subscriber (RFC 6121 §4.3.2, rule 1).
+            return Ok(Role::Presence);
+        }
         let is_mine = bare_of(me) == own && from == prepared(to);
         return if is_mine && got_type == Some("unavailable") && sees(ledger, own, bare_of(from)) {
             Ok(Role::Presence)
@@ -139,6 +150,35 @@ pub(crate) fn has_waited(got: &Got, inner: &str) -> bool {
     got.name == "message" && without_delay(&got.inner) == Some(inner)
 }
 
+/// What a stanza that changes a subscription leads to, for both sides.
+fn explain_change(stage: &Stage, got: &Got, stanza: &Outgoing, own: &str) -> Result<Role, String> {
+    let me = bare_of(stage.clients[got.client].jid().expect("only bound clients record"));
+    let to = stanza.attr("to").unwrap_or_default();
+    let contact = bare_of(&prepared(to)).to_owned();
+    let (sent_type, from) = (stanza.attr("type"), got.attr("from").unwrap_or_default());
+    let condition = got.error.as_ref().map_or("", |(_, condition)| condition.as_str());
+    let may_fail = match Place::of(to) {
+        Place::Malformed => condition == "jid-malformed",
+        Place::Remote if to.is_empty() => condition == "bad-request",
+        Place::Remote => condition == "remote-server-not-found",
+        Place::Server { .. } => condition == "service-unavailable",
+        Place::Account { .. } => false,
+    };
+    match (sent_type, got.attr("type")) {
+        (_, Some("error")) if me == own && may_fail => Ok(Role::Presence),
+        (sent, got_type) if sent == got_type && me == contact && from == own && got.inner == stanza.inner => {
+            // A request is shown again until it is answered.
+            Ok(if sent == Some("subscribe") { Role::Presence } else { Role::Copy })
+        }
+        (Some("subscribe"), Some("subscribed")) | (Some("unsubscribe"), Some("unsubscribed"))
+            if me == own && from == contact && got.inner.is_empty() =>
+        {
+            Ok(Role::Copy)
+        }
+        _ => Err(format!("not what comes of {}", stanza.xml())),
+    }
+}
+
 /// Presence without an id is the server's own.
 fn explain_server_presence(ledger: &Ledger, stage: &Stage, got: &Got) -> Result<(), String> {
     let me = bare_of(stage.clients[got.client].jid().expect("only bound clients record"));
@@ -148,6 +188,11 @@ fn explain_server_presence(ledger: &Ledger, stage: &Stage, got: &Got) -> Result<
     }
     match got.attr("type") {
         Some("subscribe") if relation(ledger, me, from).is_some_and(Relation::was_asked) => return Ok(()),
+        Some("unsubscribe" | "unsubscribed")
+            if ledger.partings.contains(&(me.to_owned(), from.to_owned())) =>
+        {
+            return Ok(());
+        }
         None | Some("unavailable") => {}
         _ => return Err("the server has no reason to say this".into()),
     }
@@ -169,7 +214,8 @@ fn relation(ledger: &Ledger, of: &str, to: &str) -> Option<Relation> {
     Some(ledger.relations[account(of)?][account(to)?])
 }
 
-/// Whether `me` may see the presence of `other`, both bare.
+/// Whether `me` may have seen the presence of `other` at some time, both bare.
 fn sees(ledger: &Ledger, me: &str, other: &str) -> bool {
-    me == other || relation(ledger, me, other).is_some_and(Relation::sees)
+    let is_approved = ledger.approvals.contains(&(other.to_owned(), me.to_owned()));
+    me == other || is_approved || relation(ledger, me, other).is_some_and(Relation::sees)
 }

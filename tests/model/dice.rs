@@ -190,6 +190,11 @@ impl Dice {
         iq.with_payload(payload)
     }
 
+    /// A request for one's own roster, complete.
+    pub(crate) fn whole_roster(&mut self) -> Outgoing {
+        Outgoing::new("iq").with("id", self.id()).with("type", "get").with_roster(Query::default())
+    }
+
     /// Something that changes a roster or a subscription, or asks for the roster.
     pub(crate) fn change(&mut self, client: usize, reference: &Reference) -> Outgoing {
         let session = reference.session(client).expect("a bound client");
@@ -298,6 +303,11 @@ impl Dice {
     pub(crate) fn initial(&mut self) -> Outgoing {
         let presence = Outgoing::new("presence").with("id", self.id());
         self.available(presence)
+    }
+
+    /// Presence for everybody that is certainly accepted.
+    pub(crate) fn plain_presence(&mut self) -> Outgoing {
+        Outgoing::new("presence").with("id", self.id())
     }
 
     fn available(&mut self, presence: Outgoing) -> Outgoing {

@@ -3,13 +3,14 @@
 //! A rule is here only if it holds however things raced: each stanza at most once and only where it was meant to go
 //! ([`super::arrivals`]), in its sender's order, and exactly once unless a path broke near it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use xmpp_bench::time::Nanos;
 
 use super::actor::{End, Got, Phase, Stage};
 use super::arrivals::{Outcome, has_waited, outcomes};
+use super::copies::Copies;
 use super::rig::{DOMAIN, Plan, Relation, bare};
 use super::words::{Outgoing, Payload, Place, bare_of, prepared};
 
@@ -37,6 +38,14 @@ pub(crate) struct Entry {
     pub(crate) stanza: Outgoing,
 }
 
+impl Entry {
+    /// Whether this is a request for its sender's own roster that is answered with it.
+    pub(crate) fn is_roster_get(&self) -> bool {
+        let query = self.stanza.roster.as_ref().filter(|query| query.items.is_empty());
+        query.is_some() && self.stanza.attr("type") == Some("get")
+    }
+}
+
 /// What a client has said of its presence to everybody.
 #[derive(Debug, Clone)]
 pub(crate) struct Said {
@@ -61,7 +70,12 @@ pub(crate) struct Ledger {
     pub(crate) lives: Vec<Life>,
     pub(crate) entries: BTreeMap<String, Entry>,
     pub(crate) relations: Vec<Vec<Relation>>,
-    homes: usize,
+    /// Who has ever said `subscribed` to whom: bare addresses.
+    pub(crate) approvals: BTreeSet<(String, String)>,
+    /// Who has ever ended something with whom, in either direction.
+    pub(crate) partings: BTreeSet<(String, String)>,
+    pub(crate) copies: Copies,
+    pub(crate) homes: usize,
     /// Entries before this number were judged.
     judged: usize,
     /// Frames before this one were judged.
@@ -71,7 +85,17 @@ pub(crate) struct Ledger {
 impl Ledger {
     pub(crate) fn new(plan: &Plan) -> Self {
         let relations = plan.relations.clone();
-        Self { lives: Vec::new(), entries: BTreeMap::new(), relations, homes: plan.homes, judged: 0, seen: 0 }
+        Self {
+            lives: Vec::new(),
+            entries: BTreeMap::new(),
+            relations,
+            approvals: BTreeSet::new(),
+            partings: BTreeSet::new(),
+            copies: Copies::default(),
+            homes: plan.homes,
+            judged: 0,
+            seen: 0,
+        }
     }
 
     pub(crate) fn begin(&mut self) {
@@ -79,8 +103,9 @@ impl Ledger {
         self.lives.push(life);
     }
 
-    pub(crate) fn sent(&mut self, client: usize, stanza: &Outgoing, at: Nanos) {
+    pub(crate) fn sent(&mut self, client: usize, account: usize, stanza: &Outgoing, at: Nanos) {
         let id = stanza.attr("id").expect("every stanza has one").to_owned();
+        self.note_change(&bare(account), stanza);
         let life = &mut self.lives[client];
         if stanza.name == "presence" {
             let priority =
@@ -98,6 +123,26 @@ impl Ledger {
         self.entries.insert(id, Entry { client, at, number, stanza: stanza.clone() });
     }
 
+    fn note_change(&mut self, own: &str, stanza: &Outgoing) {
+        let contact = |address: &str| bare_of(&prepared(address)).to_owned();
+        let to = stanza.attr("to").map(contact).unwrap_or_default();
+        match stanza.attr("type") {
+            Some("subscribed") => drop(self.approvals.insert((own.to_owned(), to))),
+            Some("unsubscribe" | "unsubscribed") => self.note_parting(own, &to),
+            _ => {
+                let items = stanza.roster.iter().flat_map(|query| &query.items);
+                let removed = items.filter(|item| item.subscription == Some("remove"));
+                for jid in removed.filter_map(|item| item.jid.as_deref()) {
+                    self.note_parting(own, &contact(jid));
+                }
+            }
+        }
+    }
+
+    fn note_parting(&mut self, a: &str, b: &str) {
+        self.partings.extend([(a.to_owned(), b.to_owned()), (b.to_owned(), a.to_owned())]);
+    }
+
     /// Whether another client has asked for the same address at some time.
     pub(crate) fn has_rival(&self, stage: &Stage, client: usize) -> bool {
         let login = &stage.clients[client].login;
@@ -106,7 +151,7 @@ impl Ledger {
     }
 
     /// Judges everything since the last time. Nothing is under way.
-    pub(crate) fn judge(&mut self, stage: &Stage, plan: &Plan) -> Result<(), String> {
+    pub(crate) fn judge(&mut self, stage: &Stage) -> Result<(), String> {
         let outcomes = outcomes(self, stage)?;
         self.check_order(stage)?;
         let nothing = Outcome::default();
@@ -116,7 +161,9 @@ impl Ledger {
                 format!("{e}\nof client {}: {}\nbecame of it: {outcome:?}", entry.client, entry.stanza.xml())
             })?;
         }
-        self.check_presence(stage, plan)?;
+        self.copies.follow(&self.entries, stage)?;
+        self.copies.judge(stage, self.homes)?;
+        self.check_presence(stage)?;
         self.judged = self.entries.len();
         self.seen = stage.got.len();
         Ok(())
@@ -134,7 +181,9 @@ impl Ledger {
                 entry.stanza.attr("to").is_some_and(|to| !to.contains('/') || Some(&*prepared(to)) == me);
             // What had to wait for a resource to take messages may come behind what was for that resource.
             let is_late = has_waited(got, &entry.stanza.inner);
-            if !is_copy || !is_direct || is_late || entry.stanza.attr("type") == Some("probe") {
+            // A request is shown again until it is answered.
+            let comes_again = matches!(entry.stanza.attr("type"), Some("probe" | "subscribe"));
+            if !is_copy || !is_direct || is_late || comes_again {
                 continue;
             }
             let before = last.insert((entry.client, got.client), (entry.number, &got.raw));
@@ -276,87 +325,6 @@ impl Ledger {
         let from = self.known_at(stage, client, since).unwrap_or(0);
         let said = &self.lives[client].said[from..];
         said.iter().any(|s| s.at <= until && s.priority.is_some_and(|p| p >= 0))
-    }
-
-    /// What an available resource knows last of each contact's resource is how it is.
-    fn check_presence(&self, stage: &Stage, plan: &Plan) -> Result<(), String> {
-        let sees = |a: usize, b: usize| a == b || plan.relations[a][b].sees();
-        for (me, client) in stage.clients.iter().enumerate().filter(|(_, c)| c.is_bound()) {
-            let said = &self.lives[me].said;
-            if said.last().is_none_or(|s| s.priority.is_none()) {
-                continue;
-            }
-            let known = self.known_presence(stage, me);
-            for (other, contact) in stage.clients.iter().enumerate().filter(|(_, c)| c.is_bound()) {
-                let jid = contact.jid().expect("it is bound");
-                if !sees(client.login.account, contact.login.account)
-                    || self.directs(other, client.login.account)
-                {
-                    continue;
-                }
-                let is =
-                    self.lives[other].said.last().filter(|s| s.priority.is_some()).map(|s| s.id.as_str());
-                let last = known.get(jid).copied().flatten();
-                if last != is {
-                    return Err(format!("client {me} knows {jid} by presence {last:?}, and it is {is:?}"));
-                }
-            }
-            let ghost = known.iter().find(|(jid, last)| {
-                let is_held = stage.clients.iter().any(|c| c.is_bound() && c.jid() == Some(jid));
-                last.is_some() && !is_held && !self.is_excused(stage, me, jid)
-            });
-            if let Some((jid, last)) = ghost {
-                return Err(format!("client {me} thinks that {jid} is there ({last:?}), and it has gone"));
-            }
-        }
-        Ok(())
-    }
-
-    fn directs(&self, client: usize, account: usize) -> bool {
-        self.lives[client].directed.iter().any(|(to, _)| bare_of(to) == bare(account))
-    }
-
-    /// Who got directed presence hears of the end, unless its own account was seen to go in between.
-    fn is_excused(&self, stage: &Stage, me: usize, jid: &str) -> bool {
-        let own = stage.clients[me].jid().unwrap_or_default();
-        let account = stage.clients[me].login.account;
-        let holders = (0..stage.clients.len()).filter(|c| stage.clients[*c].jid() == Some(jid));
-        let goes = |(to, _): &(String, Nanos)| bare_of(to) == bare_of(jid);
-        let life = &self.lives[me];
-        // Directed presence of its own may have said so as well.
-        let has_gone = life.said.iter().any(|s| s.priority.is_none()) || life.directed.iter().any(goes);
-        let first = self.lives[me].said.first().map(|s| s.id.as_str());
-        let echo = stage.got.iter().find(|g| g.client == me && g.attr("id") == first && g.name == "presence");
-        holders.flat_map(|c| &self.lives[c].directed).any(|(to, at)| {
-            let to_all = *to == bare(account);
-            to_all || (to == own && (has_gone || echo.is_none_or(|echo| echo.at > *at)))
-        })
-    }
-
-    /// By full address: the id of the last presence that `me` got, `None` if it was unavailable. It forgets when it goes,
-    /// and listens to nobody until it is back: answers to its last question may still be under way.
-    fn known_presence<'a>(&self, stage: &'a Stage, me: usize) -> BTreeMap<&'a str, Option<&'a str>> {
-        let own = stage.clients[me].jid();
-        let mut known = BTreeMap::new();
-        let mut listens = false;
-        for got in stage.got.iter().filter(|g| g.client == me && g.name == "presence") {
-            let Some(from) = got.attr("from").filter(|from| from.contains('/')) else { continue };
-            let (got_type, id) = (got.attr("type"), got.attr("id"));
-            let is_said = self.lives[me].said.iter().any(|s| Some(s.id.as_str()) == id);
-            if Some(from) == own && is_said {
-                listens = got_type.is_none();
-                if !listens {
-                    known.clear();
-                }
-            }
-            match (got_type, id) {
-                (Some("unavailable"), _) if listens => drop(known.insert(from, None)),
-                (None, Some(id)) if listens => drop(known.insert(from, Some(id))),
-                // Answers to probes of a resource say no more than that it is there.
-                _ => {}
-            }
-        }
-        known
     }
 }
 

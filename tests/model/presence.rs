@@ -59,7 +59,9 @@ impl Reference {
         let mut wants: Wants =
             seen.map(|(copy, _)| (session.client, copy.clone().with("to", &own))).collect();
         // Each request that waits, complete, until it is answered (§3.1.3, rule 4).
-        wants.extend(me.requests.iter().map(|(_, request)| (session.client, request.clone())));
+        // They wait here, and need not come behind what comes from elsewhere.
+        let requests = me.requests.iter().map(|(_, request)| Want { late: true, ..request.clone() });
+        wants.extend(requests.map(|request| (session.client, request)));
         // Who does not know of the subscription ends it (§4.3.2, rule 1).
         let knows = |contact: &String| self.account(contact).is_some_and(|a| self.shows_to(a, &own));
         let believed = me.items.iter().filter(|(contact, item)| item.state.to && !knows(contact));

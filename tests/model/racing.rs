@@ -8,15 +8,18 @@ use std::time::Duration;
 use xmpp_bench::sim::{Digest, Faults};
 use xmpp_bench::time::Nanos;
 
-use super::actor::{Command, End, Phase};
+use super::actor::{Command, End, Login, Phase};
+use super::copies::Copy;
 use super::dice::{Dice, GARBAGE};
 use super::ledger::{Closing, Ledger};
 use super::reference::{Reference, Session};
-use super::rig::{Plan, Rig};
-use super::words::Outgoing;
+use super::rig::Rig;
+use super::words::{Outgoing, Query};
 
 /// Long enough for the network to drain, many stalls included.
 const QUIET: Duration = Duration::from_secs(60);
+/// Long enough for answers when nothing else is under way.
+const ANSWERS: Duration = Duration::from_secs(20);
 const ROUNDS: usize = 3;
 const ACTIONS: usize = 45;
 /// Clients that are connected at one time.
@@ -30,7 +33,6 @@ pub(crate) struct Racing {
     /// Who is bound: for the dice, who want to know to whom to write.
     reference: Reference,
     ledger: Ledger,
-    plan: Plan,
     /// The network breaks paths by itself.
     hostile: bool,
     /// Every action, for whoever reads a failure.
@@ -48,27 +50,65 @@ impl Racing {
             plan.homes, plan.conflict, plan.relations
         )];
         let (reference, ledger) = (Reference::new(&plan), Ledger::new(&plan));
-        Self { rig: Rig::new(&plan, faults, seed), dice, reference, ledger, plan, hostile, trace }
+        Self { rig: Rig::new(&plan, faults, seed), dice, reference, ledger, hostile, trace }
     }
 
     pub(crate) fn run(&mut self) -> Result<Digest, String> {
         for round in 0..ROUNDS {
             self.trace.push(format!("-- round {round}"));
             for _ in 0..ACTIONS {
-                self.act();
+                self.act()?;
             }
             self.settle()?;
         }
+        self.everybody_leaves()?;
+        // One new client of each account sees what there is, and then what waits for it.
+        let first = self.rig.stage().clients.len();
+        for account in 0..ACCOUNTS {
+            self.enter(Login { account, resource: None, lang: None, pipelined: false, silent: false });
+        }
+        self.settle()?;
+        for client in self.writers() {
+            let initial = self.dice.plain_presence();
+            let text = self.entered(client, &initial);
+            self.rig.command(client, Command::Write(text.into_bytes()));
+        }
+        self.settle()?;
+        self.ledger.check_requests(self.rig.stage(), first)?;
+        self.everybody_leaves()?;
+        Ok(self.rig.digest())
+    }
+
+    fn everybody_leaves(&mut self) -> Result<(), String> {
         self.trace.push("-- everybody leaves".into());
         for client in self.writers() {
             self.close(client, Closing::Tag);
         }
-        self.settle()?;
-        Ok(self.rig.digest())
+        self.settle()
+    }
+
+    /// Somebody of each account asks for its roster, and all who have a copy of it.
+    fn ask_for_rosters(&mut self) {
+        let mut asked = Vec::new();
+        let mut writers = self.writers();
+        writers.sort_by_key(|client| !self.ledger.copies.of.contains_key(client));
+        for client in writers {
+            let account = self.rig.stage().clients[client].login.account;
+            if self.ledger.copies.of.contains_key(&client) || !asked.contains(&account) {
+                asked.push(account);
+                let get = self.dice.whole_roster();
+                let text = self.entered(client, &get);
+                self.rig.command(client, Command::Write(text.into_bytes()));
+            }
+        }
     }
 
     fn settle(&mut self) -> Result<(), String> {
         self.rig.run(QUIET);
+        self.ledger.copies.follow(&self.ledger.entries, self.rig.stage())?;
+        self.ledger.copies.forget();
+        self.ask_for_rosters();
+        self.rig.run(ANSWERS);
         let stage = self.rig.stage();
         let is_bound = stage.clients.iter().filter(|c| c.is_bound()).count();
         if self.rig.session_count() != is_bound {
@@ -101,7 +141,7 @@ impl Racing {
                 return Err(format!("client {index} in {phase:?} ended {end:?} after {closing:?}"));
             }
         }
-        self.ledger.judge(stage, &self.plan)
+        self.ledger.judge(stage)
     }
 
     /// Clients that may still write.
@@ -110,8 +150,8 @@ impl Racing {
         clients.filter(|(_, (c, life))| c.is_bound() && life.closing.is_none()).map(|(n, _)| n).collect()
     }
 
-    fn act(&mut self) {
-        self.look_around();
+    fn act(&mut self) -> Result<(), String> {
+        self.look_around()?;
         let writers = self.writers();
         let stage = self.rig.stage();
         let alive = stage.clients.iter().filter(|c| c.end.is_none()).count();
@@ -133,19 +173,28 @@ impl Racing {
         let pauses = [0, 0, 0, 1, 5, 20, 60, 200];
         let pause = if self.dice.percent(3) { 3_000 } else { self.dice.pick(&pauses) };
         self.rig.run(Duration::from_millis(pause));
+        Ok(())
     }
 
     /// Tells the dice who is there now.
-    fn look_around(&mut self) {
+    fn look_around(&mut self) -> Result<(), String> {
+        self.ledger.copies.follow(&self.ledger.entries, self.rig.stage())?;
         self.reference.sessions.clear();
         for (client, c) in self.rig.stage().clients.iter().enumerate().filter(|(_, c)| c.is_bound()) {
             let jid = c.jid().expect("it is bound").to_owned();
-            self.reference.sessions.push(Session::new(client, c.login.account, jid, c.login.lang));
+            let mut session = Session::new(client, c.login.account, jid, c.login.lang);
+            session.interested = self.ledger.copies.of.contains_key(&client);
+            self.reference.sessions.push(session);
         }
+        Ok(())
     }
 
     fn log_in(&mut self) {
         let login = self.dice.login(ACCOUNTS);
+        self.enter(login);
+    }
+
+    fn enter(&mut self, login: Login) {
         let client = self.rig.connect(login.clone());
         self.note(format!("client {client}: {login:?}"));
         self.ledger.begin();
@@ -157,22 +206,38 @@ impl Racing {
         for _ in 0..count {
             let stanza = if self.ledger.lives[client].said.is_empty() && self.dice.percent(60) {
                 self.dice.initial()
+            } else if self.dice.percent(30) {
+                let change = self.dice.change(client, &self.reference);
+                self.with_version(client, change)
             } else {
                 self.dice.stanza(client, &self.reference)
             };
-            // A probe where a request waits for its answer would withdraw the request (RFC 6121 §4.3.2), and one where
-            // the other knows of no subscription would end it.
-            if stanza.attr("type") != Some("probe") {
-                text.push_str(&self.entered(client, &stanza));
-            }
+            text.push_str(&self.entered(client, &stanza));
         }
         self.rig.command(client, Command::Write(text.into_bytes()));
+    }
+
+    /// A request for the roster, mostly with a version that somebody of this account has.
+    fn with_version(&mut self, client: usize, change: Outgoing) -> Outgoing {
+        let account = |client: &usize| self.rig.stage().clients[*client].login.account;
+        let copies = self.ledger.copies.of.iter().filter(|(other, _)| account(other) == account(&client));
+        let copies: Vec<Copy> = copies.map(|(_, copy)| copy.clone()).collect();
+        let is_get = change.roster.as_ref().is_some_and(|query| query.items.is_empty());
+        if !is_get || copies.is_empty() || self.dice.percent(30) {
+            return change;
+        }
+        let copy = copies[self.dice.below(copies.len())].clone();
+        let ver = Some(copy.ver.clone());
+        let id = change.attr("id").expect("every stanza has one").to_owned();
+        self.ledger.copies.bases.insert(id, copy);
+        change.with_roster(Query { ver, items: Vec::new() })
     }
 
     fn entered(&mut self, client: usize, stanza: &Outgoing) -> String {
         let xml = stanza.xml();
         self.note(format!("client {client}: {}", xml.chars().take(200).collect::<String>()));
-        self.ledger.sent(client, stanza, self.rig.now());
+        let account = self.rig.stage().clients[client].login.account;
+        self.ledger.sent(client, account, stanza, self.rig.now());
         xml
     }
 
