@@ -74,6 +74,8 @@ pub(crate) struct Reference {
     pub(crate) presences: u64,
     /// Of the last thing that has an order ([`Want::step`]).
     pub(crate) step: u32,
+    /// What was looked up in Appendix A of RFC 6121, for whoever reads a failure.
+    pub(crate) cells: Vec<String>,
 }
 
 /// What binding must lead to.
@@ -160,6 +162,7 @@ impl Reference {
             sessions: Vec::new(),
             presences: 0,
             step: 0,
+            cells: Vec::new(),
         }
     }
 

@@ -205,6 +205,7 @@ impl Strict {
                 text.push_str("\n ");
             }
             expect.groups.push(self.reference.hear(client, stanza));
+            self.trace.append(&mut self.reference.cells);
         }
         (text, expect)
     }

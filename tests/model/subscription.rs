@@ -13,24 +13,33 @@ pub(crate) const CHANGES: [&str; 4] = ["subscribe", "unsubscribe", "subscribed",
 /// Appendix A.1: None, To, From, Both; `+O`: the user has asked; `+I`: the contact has asked.
 const STATES: [&str; 9] = ["N", "N+O", "N+I", "N+OI", "T", "T+I", "F", "F+O", "B"];
 
-/// A table of Appendix A: for each type, the next state in each state; `-`: neither routed nor delivered, no change.
-type Table = [[&'static str; 9]; 4];
+/// Four tables of Appendix A, with the number of the first: for each type, the next state in each state; `-`: neither routed nor delivered, no change.
+type Tables = (usize, [[&'static str; 9]; 4]);
 
 /// Appendix A.2, tables 2 to 5, in the order of [`CHANGES`].
-const OUTBOUND: Table = [
-    ["N+O", "N+O", "N+OI", "N+OI", "T", "T+I", "F+O", "F+O", "B"],
-    ["N", "N", "N+I", "N+I", "N", "N+I", "F", "F", "F"],
-    ["-", "-", "F", "F+O", "-", "B", "-", "-", "-"],
-    ["-", "-", "N", "N+O", "-", "T", "N", "N+O", "T"],
-];
+const OUTBOUND: Tables = (
+    2,
+    [
+        ["N+O", "N+O", "N+OI", "N+OI", "T", "T+I", "F+O", "F+O", "B"],
+        ["N", "N", "N+I", "N+I", "N", "N+I", "F", "F", "F"],
+        ["-", "-", "F", "F+O", "-", "B", "-", "-", "-"],
+        ["-", "-", "N", "N+O", "-", "T", "N", "N+O", "T"],
+    ],
+);
 
 /// Appendix A.3, tables 6 to 9.
-const INBOUND: Table = [
-    ["N+I", "N+OI", "-", "-", "T+I", "-", "-", "-", "-"],
-    ["-", "-", "N", "N+O", "-", "T", "N", "N+O", "T"],
-    ["-", "T", "-", "T+I", "-", "-", "-", "B", "-"],
-    ["-", "N", "-", "N+I", "N", "N+I", "-", "F", "F"],
-];
+const INBOUND: Tables = (
+    6,
+    [
+        ["N+I", "N+OI", "-", "-", "T+I", "-", "-", "-", "-"],
+        ["-", "-", "N", "N+O", "-", "T", "N", "N+O", "T"],
+        ["-", "T", "-", "T+I", "-", "-", "-", "B", "-"],
+        ["-", "N", "-", "N+I", "N", "N+I", "-", "F", "F"],
+    ],
+);
+
+/// Cells of all tables.
+pub(crate) const CELLS: usize = 72;
 
 /// One of the nine states, as four facts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -51,13 +60,6 @@ impl State {
         Self { to: has('T') || has('B'), from: has('F') || has('B'), asked: has('O'), was_asked: has('I') }
     }
 
-    /// The cell of a table for a stanza of this type.
-    fn cell(self, table: &Table, kind: &str) -> Option<Self> {
-        let row = CHANGES.iter().position(|c| *c == kind).expect("one of the four");
-        let column = STATES.iter().position(|s| Self::of(s) == self).expect("one of the nine");
-        Some(table[row][column]).filter(|cell| *cell != "-").map(Self::of)
-    }
-
     /// What a roster shows.
     pub(crate) fn shown(self) -> Self {
         Self { was_asked: false, ..self }
@@ -65,6 +67,14 @@ impl State {
 }
 
 impl Reference {
+    /// The cell for a stanza of this type.
+    fn cell(&mut self, (first, tables): Tables, kind: &str, state: State) -> Option<State> {
+        let row = CHANGES.iter().position(|c| *c == kind).expect("one of the four");
+        let column = STATES.iter().position(|s| State::of(s) == state).expect("one of the nine");
+        self.cells.push(format!("table {}: {}", first + row, STATES[column]));
+        Some(tables[row][column]).filter(|cell| *cell != "-").map(State::of)
+    }
+
     /// A client's stanza of one of the four types.
     pub(crate) fn change(&mut self, session: &Session, stanza: &Outgoing) -> Wants {
         let own = bare(session.account);
@@ -95,7 +105,7 @@ impl Reference {
     pub(crate) fn outbound(&mut self, account: usize, contact: &str, copy: Want) -> Wants {
         let old = self.accounts[account].state(contact);
         let kind = copy.attr("type").to_owned();
-        let Some(next) = old.cell(&OUTBOUND, &kind) else {
+        let Some(next) = self.cell(OUTBOUND, &kind, old) else {
             return self.approve(account, contact, old, kind == "subscribed");
         };
         let mut wants = if old.from && !next.from { self.goes(account, contact) } else { Vec::new() };
@@ -126,7 +136,7 @@ impl Reference {
         let old = self.accounts[account].state(sender);
         let item = self.accounts[account].items.get(sender);
         let is_approved = kind == "subscribe" && item.is_some_and(|i| i.approved);
-        let cell = old.cell(&INBOUND, &kind);
+        let cell = self.cell(INBOUND, &kind, old);
         let mut wants = Vec::new();
         let mut next = cell.unwrap_or(old);
         if is_approved {
