@@ -223,6 +223,8 @@ fn inbound(change: &str, state: State) {
     assert_eq!(kinds, allowed, "{state:?}, inbound {change}");
     assert!(got.iter().all(|stanza| stanza.from() == pair.juliet.jid), "{got:?}");
     assert_eq!(seen(&pair.romeo, &pair.juliet), wanted.shown(), "{state:?}, inbound {change}");
+    let other = wanted.mirrored().shown();
+    assert_eq!(seen(&pair.juliet, &pair.romeo), other, "{state:?}, inbound {change}, at the contact");
 }
 
 fn look_up<T>(table: &'static [(&str, T); 4], change: &str) -> &'static T {

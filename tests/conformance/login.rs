@@ -57,7 +57,7 @@ impl Client {
         Self::authenticated_at(target(), user)
     }
 
-    fn authenticated_at(target: &Target, user: &User) -> (Self, Element) {
+    pub(crate) fn authenticated_at(target: &Target, user: &User) -> (Self, Element) {
         let mut client = Self::connect_to(target);
         client.open();
         client.send(&plain("", &user.name, &user.password));

@@ -19,8 +19,15 @@ mod page;
 mod scram;
 mod target;
 
+mod addresses;
 mod appendix_a;
 mod binding;
 mod delivery;
+mod own_settings;
+mod presence;
+mod rosters;
+mod routing;
 mod sasl;
+mod stanzas;
 mod streams;
+mod subscriptions;

@@ -29,7 +29,15 @@ pub(crate) struct Target {
     /// How long an answer may take.
     pub(crate) patience: Duration,
     /// The shell that ends the server when this process ends.
-    _shell: Child,
+    shell: Child,
+}
+
+impl Target {
+    /// Asks it to end, and waits until it has.
+    pub(crate) fn stop(mut self) {
+        drop(self.shell.stdin.take());
+        self.shell.wait().unwrap();
+    }
 }
 
 /// An account that nobody else uses.
@@ -66,17 +74,17 @@ pub(crate) fn users<const N: usize>() -> [User; N] {
 pub(crate) fn target() -> &'static Target {
     static TARGET: OnceLock<Target> = OnceLock::new();
     TARGET.get_or_init(|| match std::env::var("XB_CONFORMANCE_TARGET").as_deref() {
-        Err(_) | Ok("" | "ours") => ours(""),
+        Err(_) | Ok("" | "ours") => ours("", USERS),
         Ok(peer @ ("prosody" | "ejabberd")) => theirs(peer),
         Ok(other) => panic!("XB_CONFORMANCE_TARGET={other}: there is ours, prosody, ejabberd"),
     })
 }
 
-/// Our server with further lines of configuration.
-pub(crate) fn ours(settings: &str) -> Target {
+/// Our server with further lines of configuration and this many accounts.
+pub(crate) fn ours(settings: &str, users: u32) -> Target {
     let domain = "bench.local";
     let mut config = format!("listen = \"127.0.0.1:0\"\ndomain = \"{domain}\"\nreactors = 2\n{settings}\n");
-    for n in 0..USERS {
+    for n in 0..users {
         write!(config, "[[users]]\nname = \"u{n:06}\"\npassword = \"p{n}\"\n").unwrap();
     }
     let folder = tempfile::tempdir().unwrap();
@@ -87,7 +95,7 @@ pub(crate) fn ours(settings: &str) -> Target {
     // "listening on 127.0.0.1:40123, domain bench.local, …"
     let address = line.strip_prefix("listening on ").and_then(|rest| rest.split(',').next()?.parse().ok());
     let address = address.unwrap_or_else(|| panic!("`serve` said {line:?}"));
-    Target { address, domain: domain.to_owned(), patience: PATIENCE, _shell: shell }
+    Target { address, domain: domain.to_owned(), patience: PATIENCE, shell }
 }
 
 fn theirs(peer: &str) -> Target {
@@ -102,7 +110,7 @@ fn theirs(peer: &str) -> Target {
         address: (host, port).to_socket_addrs().unwrap().next().unwrap(),
         domain: said["domain"].as_str().unwrap().to_owned(),
         patience: PATIENCE_WITH_PEERS,
-        _shell: shell,
+        shell,
     }
 }
 
