@@ -14,9 +14,11 @@ use crate::xml::Framer;
 /// A connection in the role that `H` gives it: `Connection<ClientLink>` is a server's connection to a client,
 /// `Connection<VirtualUser>` a synthetic client's to a server.
 #[derive(Debug)]
-pub struct Connection<H> {
+pub struct Connection<H: Handler> {
     pub(super) handler: H,
     pub(super) io: Io,
+    /// Closed while something is being stored. Few connections have one, so it is no part of all of them.
+    pub(super) barrier: Option<Box<Barrier<H>>>,
 }
 
 /// What is the same in every role.
@@ -39,8 +41,6 @@ pub(super) struct Io {
     pub(super) last_read: Nanos,
     /// Whether frames wait, and for what.
     pub(super) held: Held,
-    /// Closed while something is being stored. Few connections have one, so it is no part of all of them.
-    pub(super) barrier: Option<Box<Barrier>>,
     /// Set once by [`super::Cx::close`] or by the driver's news.
     pub(super) closing: Option<CloseReason>,
     /// [`super::Cx::abort`]: its end is a reset, and nothing is flushed.
@@ -94,10 +94,9 @@ impl<H: Handler> Connection<H> {
             armed: Nanos::MAX,
             last_read: Nanos::ZERO,
             held: Held::Free,
-            barrier: None,
             closing: None,
             aborted: false,
         };
-        Self { handler, io }
+        Self { handler, io, barrier: None }
     }
 }

@@ -45,6 +45,13 @@ impl<H: Handler> Cx<'_, H> {
         self.io.outbox.position()
     }
 
+    /// From now on the handler answers for each stanza of this connection that is not written (stream management counts
+    /// them and has them all): none is superseded, and none is handed to [`super::World::on_undeliverable`] when the
+    /// connection has ended with it in its outbox.
+    pub fn answer_for_unwritten(&mut self) {
+        self.io.outbox.set_answered_for();
+    }
+
     /// The next frame is a stream header again (RFC 6120 §4.3.3).
     pub fn restart_stream(&mut self) {
         self.io.framer.restart();

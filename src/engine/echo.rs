@@ -6,7 +6,8 @@ use std::time::Duration;
 use rand_chacha::ChaCha12Rng;
 
 use super::{
-    Answerer, CloseReason, Connect, Cx, Effects, Ended, Errand, Handler, Job, Never, Stamp, Timer, World,
+    Answerer, CloseReason, Connect, Cx, Effects, Ended, Errand, Handler, Job, Never, Stamp, Target, Timer,
+    World,
 };
 use crate::limits::{FRAMER_AFTER_AUTH, FramerLimits};
 use crate::stanza::{Stanza, To};
@@ -63,6 +64,10 @@ impl Handler for Echo {
                 cx.effects.hold(cx.me);
                 cx.effects.job(Chore("stored"));
             }
+            Frame::Element(element) if element.tag().name() == "say" => {
+                cx.effects.when_safe(cx.me, cx.me, "said");
+            }
+            Frame::Element(element) if element.tag().name() == "answer-for" => cx.answer_for_unwritten(),
             Frame::Element(element) if element.tag().name() == "iq" => {
                 cx.effects.answer(cx.me, Stanza::from_own(element.bytes));
             }
@@ -81,6 +86,7 @@ impl Handler for Echo {
         match task {
             "bye" => cx.close(CloseReason::closed(Blame::Us)),
             "cut" => cx.abort(CloseReason::closed(Blame::Us)),
+            "said" => cx.write(|out| out.extend_from_slice(b"<said/>")),
             _ => {}
         }
     }
@@ -121,7 +127,7 @@ impl World for Log {
         self.lines.push(format!("connect failed: {}", error.kind()));
         self.done = true;
     }
-    fn on_undeliverable(&mut self, stanza: Stanza, _: Nanos, _: &mut Effects<Echo>) {
+    fn on_undeliverable(&mut self, stanza: Stanza, _: Target, _: Nanos, _: &mut Effects<Echo>) {
         self.undeliverable.push(stanza.id().unwrap_or("-").to_owned());
     }
     fn on_mail(&mut self, mail: Never, _: Nanos, _: &mut Effects<Echo>) {

@@ -63,6 +63,8 @@ pub enum Effect<H: Handler> {
     GoOn(ConnId),
     /// An answer to a stanza of a connection.
     Answer(ConnId, Stanza),
+    /// A task of the second connection, when everything is safe that the first one's answers wait for.
+    WhenSafe(ConnId, ConnId, H::Task),
 }
 
 /// The sink of effects; owned by the hub and reused, so that nothing is allocated after warm-up.
@@ -94,6 +96,12 @@ impl<H: Handler> Effects<H> {
     /// its answers were held for ([`Effects::hold`]).
     pub fn answer(&mut self, conn: ConnId, stanza: Stanza) {
         self.queue.push_back(Effect::Answer(conn, stanza));
+    }
+
+    /// Asks something of `conn` as soon as everything is safe that the answers of `stream` are held for: behind those that
+    /// wait already, before those that come later. `stream` may have ended meanwhile.
+    pub fn when_safe(&mut self, stream: ConnId, conn: ConnId, task: H::Task) {
+        self.queue.push_back(Effect::WhenSafe(stream, conn, task));
     }
 
     /// Closes the accept barrier of `conn`: what is answered from now on waits for one [`Effects::release`] for each of

@@ -16,7 +16,7 @@ pub type Luggage = Box<dyn Any + Send>;
 
 /// A connection between two hubs: its bytes that are not framed yet, its outbox and its timers travel with it.
 #[derive(Debug)]
-pub struct Moving<H> {
+pub struct Moving<H: Handler> {
     pub(super) connection: Connection<H>,
     pub(super) luggage: Luggage,
 }

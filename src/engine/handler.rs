@@ -8,7 +8,7 @@ use std::io;
 use rand_chacha::ChaCha12Rng;
 
 use super::hub::AnswerOf;
-use super::{CloseReason, Cx, Effects, Job, Stamp, Timer};
+use super::{CloseReason, Cx, Effects, Job, Stamp, Target, Timer};
 use crate::router::mailbox::Weigh;
 use crate::stanza::Stanza;
 use crate::time::Nanos;
@@ -96,8 +96,15 @@ pub trait World: Sized + std::fmt::Debug + Send + 'static {
         now: Nanos,
         effects: &mut Effects<Self::Link>,
     );
-    /// `stanza` was meant for a connection that is gone, or was still waiting in the outbox of one that closed.
-    fn on_undeliverable(&mut self, stanza: Stanza, now: Nanos, effects: &mut Effects<Self::Link>);
+    /// `stanza` was meant for a connection that is gone, or was still waiting in the outbox of one that closed. `target`
+    /// says whose copy it was.
+    fn on_undeliverable(
+        &mut self,
+        stanza: Stanza,
+        target: Target,
+        now: Nanos,
+        effects: &mut Effects<Self::Link>,
+    );
     /// Mail that comes next, one [`World::on_mail`] each, oldest first: a world may have the memory fetched that it will
     /// read, for all of it at once. Nothing may be changed by it.
     fn expect_mail<'a>(&mut self, mail: impl Iterator<Item = &'a Self::Mail>) {

@@ -34,6 +34,8 @@ pub struct Outbox {
     position: u64,
     /// Position up to which the kernel has taken everything that was not superseded; `taken <= position`.
     taken: u64,
+    /// Whether somebody else answers for stanzas that are not written ([`super::Cx::answer_for_unwritten`]).
+    answered_for: bool,
 }
 
 /// A piece of the overflow.
@@ -121,7 +123,7 @@ impl Outbox {
         if stanza.is_kept_elsewhere() && to == To::Kept {
             self.overflow.push_back(Entry::Kept(stanza.element().bytes.clone()));
             self.kept += bytes;
-        } else if self.budgeted() + bytes > OUTBOX_SOFT_BYTES {
+        } else if self.budgeted() + bytes > OUTBOX_SOFT_BYTES && !self.answered_for {
             let mut own = Vec::with_capacity(bytes);
             stanza.write(to, &mut own);
             let own = Bytes::from(own);
@@ -136,6 +138,11 @@ impl Outbox {
             self.overflow.push_back(Entry::Shared(tail));
         }
         self.appended(bytes);
+    }
+
+    /// From now on stanzas are neither superseded nor handed back.
+    pub(super) const fn set_answered_for(&mut self) {
+        self.answered_for = true;
     }
 
     fn appended(&mut self, bytes: usize) {

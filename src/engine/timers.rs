@@ -14,6 +14,8 @@ pub enum Timer {
     Idle,
     /// The answer to a ping is due (`limits::PING_ANSWER_MAX`).
     PingAnswer,
+    /// An acknowledgement is to be asked for, or was due (XEP-0198).
+    Acknowledgement,
     /// The peer's close tag is due (RFC 6120 §4.4).
     CloseTag,
     /// The engine's own: the outbox was above its soft budget for too long.
@@ -26,12 +28,13 @@ pub enum Timer {
 
 impl Timer {
     /// How many there are.
-    pub const COUNT: usize = 7;
+    pub const COUNT: usize = 8;
     /// All of them.
     pub const ALL: [Self; Self::COUNT] = [
         Self::Negotiation,
         Self::Idle,
         Self::PingAnswer,
+        Self::Acknowledgement,
         Self::CloseTag,
         Self::Outbox,
         Self::Flush,

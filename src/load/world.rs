@@ -22,7 +22,7 @@ use super::tally::Tally;
 use super::together::Together;
 use super::users::Users;
 use super::{Monitor, Scenario, VirtualUser, stanzas};
-use crate::engine::{Answerer, Connect, Effects, Errand, Job, Never, World};
+use crate::engine::{Answerer, Connect, Effects, Errand, Job, Never, Target, World};
 use crate::limits::{HOMES_MAX, SALTED_PASSWORDS_MAX};
 use crate::metrics::{Failure, IdsArrive, Invalid, LoginRecord, LoginTimes};
 use crate::stanza::{self, JidRef, Stanza};
@@ -379,7 +379,13 @@ impl World for LoadWorld {
         }
     }
 
-    fn on_undeliverable(&mut self, _stanza: Stanza, _now: Nanos, _effects: &mut Effects<VirtualUser>) {
+    fn on_undeliverable(
+        &mut self,
+        _stanza: Stanza,
+        _target: Target,
+        _now: Nanos,
+        _effects: &mut Effects<VirtualUser>,
+    ) {
         unreachable!("synthetic clients reach each other through the server only");
     }
 

@@ -321,7 +321,7 @@ impl Handler for ClientLink {
                 self.time_out("no answer to a ping", cx);
             }
             Timer::PingAnswer => cx.set_timer(Timer::Idle, cx.last_read() + IDLE_MAX),
-            Timer::CloseTag | Timer::Outbox | Timer::Flush | Timer::Drain => {}
+            Timer::Acknowledgement | Timer::CloseTag | Timer::Outbox | Timer::Flush | Timer::Drain => {}
         }
     }
 

@@ -17,7 +17,7 @@ use super::counters::ServerCounters;
 use super::jobs::{ServerAnswer, ServerJob};
 use super::mail::Mail;
 use super::saving::Saving;
-use crate::engine::{ConnId, Effects, Never, World};
+use crate::engine::{ConnId, Effects, Never, Target, World};
 use crate::limits::{FRAMER_AFTER_AUTH, FRAMER_BEFORE_AUTH, FramerLimits, IDLE_MAX, NEGOTIATION_MAX};
 use crate::router::{Audience, HomeId, Homes, JidHash, Parcel, Shard};
 use crate::stanza::{Jid, Stanza};
@@ -225,7 +225,13 @@ impl World for ServerWorld {
         unreachable!("a server of clients connects to nobody")
     }
 
-    fn on_undeliverable(&mut self, stanza: Stanza, now: Nanos, effects: &mut Effects<ClientLink>) {
+    fn on_undeliverable(
+        &mut self,
+        stanza: Stanza,
+        _target: Target,
+        now: Nanos,
+        effects: &mut Effects<ClientLink>,
+    ) {
         self.set_now(now);
         self.route_again(stanza, effects);
     }

@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rand_chacha::ChaCha12Rng;
 use xmpp_bench::engine::{
-    CloseReason, ConnId, Connect, Cx, Effects, Ended, Handler, Never, Stamp, Timer, World,
+    CloseReason, ConnId, Connect, Cx, Effects, Ended, Handler, Never, Stamp, Target, Timer, World,
 };
 use xmpp_bench::limits::{FRAMER_CLIENT, FramerLimits};
 use xmpp_bench::stanza::Stanza;
@@ -189,7 +189,14 @@ impl World for Stage {
         self.clients[actor.client].end = Some((End::Lost, now));
     }
 
-    fn on_undeliverable(&mut self, _stanza: Stanza, _now: Nanos, _effects: &mut Effects<Actor>) {}
+    fn on_undeliverable(
+        &mut self,
+        _stanza: Stanza,
+        _target: Target,
+        _now: Nanos,
+        _effects: &mut Effects<Actor>,
+    ) {
+    }
 
     fn on_mail(&mut self, mail: Never, _now: Nanos, _effects: &mut Effects<Actor>) {
         match mail {}

@@ -5,7 +5,7 @@ use bytes::BytesMut;
 use super::Hub;
 use crate::engine::connection::{Held, Phase};
 use crate::engine::outbox::Pressure;
-use crate::engine::{ConnId, Connection, Cx, Effect, Handler, Letter, Target, Timer, Timers, World};
+use crate::engine::{ConnId, Connection, Cx, Effect, Handler, Letter, Target, Timer, Timers};
 use crate::limits::CLOSE_FLUSH_MAX;
 use crate::stanza::Stanza;
 use crate::time::Nanos;
@@ -21,7 +21,7 @@ impl<H: Handler> Hub<H> {
         call: impl FnOnce(&mut H, &mut Cx<'_, H>),
     ) {
         let Some(connection) = self.conns.get_mut(conn.slot as usize) else { return };
-        let Connection { handler, io } = connection;
+        let Connection { handler, io, barrier } = connection;
         if io.generation != conn.generation || io.phase != Phase::Open {
             return;
         }
@@ -40,6 +40,9 @@ impl<H: Handler> Hub<H> {
             handler.on_closed(&reason, &mut cx);
             io.timers = Timers::default();
             io.unread = BytesMut::new();
+            if let Some(barrier) = barrier.take() {
+                self.orphans.insert(conn, barrier);
+            }
             if io.aborted {
                 io.phase = Phase::Dead;
                 io.held = Held::Free;
@@ -80,6 +83,7 @@ impl<H: Handler> Hub<H> {
                     self.jobs.push_back((ticket, job));
                 }
                 Effect::Answer(conn, stanza) => self.answer(conn, stanza, now),
+                Effect::WhenSafe(stream, conn, task) => self.when_safe(stream, conn, task, now),
                 Effect::Hold(conn) => self.hold(conn),
                 Effect::Release(conn) => self.commit(conn, now),
                 Effect::Wait(conn) => self.wait(conn),
@@ -94,8 +98,7 @@ impl<H: Handler> Hub<H> {
             self.counters.delivered += 1;
             self.call(target.conn, now, now, |handler, cx| handler.on_delivery(stanza, target.stamp, cx));
         } else if !stanza.is_kept_elsewhere() {
-            self.counters.undeliverable += 1;
-            self.world.on_undeliverable(stanza.clone(), now, &mut self.effects);
+            self.hand_back(stanza.clone(), target, now);
         }
     }
 }

@@ -26,11 +26,26 @@ pub enum Ticket {
     World,
 }
 
-/// What is not safe yet that a connection's answers wait for, and these answers.
-#[derive(Debug, Default)]
-pub(in crate::engine) struct Barrier {
-    pub(in crate::engine) uncommitted: u32,
-    answers: Vec<Stanza>,
+/// What is not safe yet that a connection's answers wait for, and these answers, oldest first.
+#[derive(Debug)]
+pub(in crate::engine) struct Barrier<H: Handler> {
+    uncommitted: u32,
+    waiting: Vec<Waiting<H>>,
+}
+
+/// What waits at a barrier.
+#[derive(Debug)]
+enum Waiting<H: Handler> {
+    /// An answer to a stanza of the barrier's own connection.
+    Answer(Stanza),
+    /// Something that is asked of a connection.
+    Task(ConnId, H::Task),
+}
+
+impl<H: Handler> Default for Barrier<H> {
+    fn default() -> Self {
+        Self { uncommitted: 0, waiting: Vec::new() }
+    }
 }
 
 impl<H: Handler> Hub<H> {
@@ -64,10 +79,12 @@ impl<H: Handler> Hub<H> {
         self.settle(now);
     }
 
-    /// [`crate::engine::Effects::hold`].
+    /// [`crate::engine::Effects::hold`]. Nothing more is answered on a stream that has ended, unless something waits for it.
     pub(super) fn hold(&mut self, conn: ConnId) {
-        if let Some(io) = self.io(conn).filter(|io| io.phase == Phase::Open) {
-            io.barrier.get_or_insert_default().uncommitted += 1;
+        if let Some(connection) = self.connection(conn).filter(|c| c.io.phase == Phase::Open) {
+            connection.barrier.get_or_insert_default().uncommitted += 1;
+        } else if let Some(barrier) = self.orphans.get_mut(&conn) {
+            barrier.uncommitted += 1;
         }
     }
 
@@ -80,32 +97,60 @@ impl<H: Handler> Hub<H> {
 
     /// The world's answer to a stanza of `conn`; it waits at a closed barrier.
     pub(super) fn answer(&mut self, conn: ConnId, stanza: Stanza, now: Nanos) {
-        if let Some(io) = self.io(conn)
-            && let Some(barrier) = &mut io.barrier
-        {
-            barrier.answers.push(stanza);
-            if barrier.answers.len() >= BARRIER_ANSWERS_MAX && io.held == Held::Free {
-                io.held = Held::Barrier;
+        match self.barrier(conn) {
+            Some(barrier) => {
+                barrier.waiting.push(Waiting::Answer(stanza));
+                self.hold_if_many_wait(conn);
             }
-            return;
+            None => self.deliver(&stanza, Target { conn, stamp: Stamp::Kept }, now),
         }
-        self.deliver(&stanza, Target { conn, stamp: Stamp::Kept }, now);
     }
 
-    /// [`crate::engine::Effects::release`].
+    /// [`crate::engine::Effects::when_safe`].
+    pub(super) fn when_safe(&mut self, stream: ConnId, conn: ConnId, task: H::Task, now: Nanos) {
+        match self.barrier(stream) {
+            Some(barrier) => {
+                barrier.waiting.push(Waiting::Task(conn, task));
+                self.hold_if_many_wait(stream);
+            }
+            None => self.call(conn, now, now, |handler, cx| handler.on_task(task, cx)),
+        }
+    }
+
+    /// The closed barrier of a connection, which may have ended.
+    fn barrier(&mut self, conn: ConnId) -> Option<&mut Barrier<H>> {
+        let connection = self.conns.get_mut(conn.slot as usize);
+        let own = connection.filter(|c| c.io.generation == conn.generation).and_then(|c| c.barrier.as_mut());
+        own.or_else(|| self.orphans.get_mut(&conn)).map(|barrier| &mut **barrier)
+    }
+
+    fn hold_if_many_wait(&mut self, conn: ConnId) {
+        let Some(connection) = self.connection(conn) else { return };
+        let many = connection.barrier.as_ref().is_some_and(|b| b.waiting.len() >= BARRIER_ANSWERS_MAX);
+        if many && connection.io.held == Held::Free {
+            connection.io.held = Held::Barrier;
+        }
+    }
+
+    /// [`crate::engine::Effects::release`]. What waited for a stream that has ended is handed back.
     pub(super) fn commit(&mut self, conn: ConnId, now: Nanos) {
-        let Some(io) = self.io(conn) else { return };
-        let Some(barrier) = &mut io.barrier else { return };
+        let Some(barrier) = self.barrier(conn) else { return };
         barrier.uncommitted -= 1;
         if barrier.uncommitted > 0 {
             return;
         }
-        let answers = io.barrier.take().map_or_else(Vec::new, |barrier| barrier.answers);
-        if io.held == Held::Barrier {
+        let own = self.connection(conn).and_then(|connection| connection.barrier.take());
+        let waiting = own.or_else(|| self.orphans.remove(&conn)).map_or_else(Vec::new, |b| b.waiting);
+        if self.io(conn).is_some_and(|io| io.held == Held::Barrier) {
             self.release(conn);
         }
-        for stanza in answers {
-            self.deliver(&stanza, Target { conn, stamp: Stamp::Kept }, now);
+        for waiting in waiting {
+            match waiting {
+                Waiting::Answer(stanza) => self.deliver(&stanza, Target { conn, stamp: Stamp::Kept }, now),
+                Waiting::Task(conn, task) => {
+                    self.call(conn, now, now, |handler, cx| handler.on_task(task, cx));
+                }
+            }
         }
     }
 }

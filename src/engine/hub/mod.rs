@@ -21,9 +21,10 @@ pub use jobs::{AnswerOf, JobOf, Ticket};
 pub use writing::Intent;
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::io;
 
+use foldhash::fast::FixedState;
 use rand_chacha::ChaCha12Rng;
 use slab::Slab;
 
@@ -66,6 +67,8 @@ pub struct Hub<H: Handler> {
     resumed: VecDeque<ConnId>,
     /// Connections that have moved here and whose sockets the driver has not taken yet.
     arrivals: VecDeque<(ConnId, Luggage)>,
+    /// Barriers that were closed when their connections ended: what waits there is not lost with them.
+    orphans: HashMap<ConnId, Box<Barrier<H>>, FixedState>,
     /// Jobs that the driver has not taken yet.
     jobs: VecDeque<(Ticket, JobOf<H>)>,
 }
@@ -99,6 +102,7 @@ impl<H: Handler> Hub<H> {
             full: None,
             resumed: VecDeque::new(),
             arrivals: VecDeque::new(),
+            orphans: HashMap::default(),
             jobs: VecDeque::new(),
         }
     }

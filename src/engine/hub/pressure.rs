@@ -5,8 +5,9 @@
 use super::Hub;
 use crate::engine::connection::Phase;
 use crate::engine::outbox::Pressure;
-use crate::engine::{CloseReason, ConnId, Ended, Handler, Timer, World};
+use crate::engine::{CloseReason, ConnId, Ended, Handler, Stamp, Target, Timer, World};
 use crate::limits::OUTBOX_SOFT_MAX;
+use crate::stanza::Stanza;
 use crate::stream::Blame;
 use crate::time::Nanos;
 
@@ -48,6 +49,12 @@ impl<H: Handler> Hub<H> {
         }
     }
 
+    /// A copy of a stanza that its connection will not write.
+    pub(super) fn hand_back(&mut self, stanza: Stanza, target: Target, now: Nanos) {
+        self.counters.undeliverable += 1;
+        self.world.on_undeliverable(stanza, target, now, &mut self.effects);
+    }
+
     /// Tells the world of each stanza that still waited whole in an outbox that nobody will read.
     pub(super) fn hand_back_unwritten(&mut self, conn: ConnId, now: Nanos) {
         let Some(io) = self.io(conn) else { return };
@@ -55,8 +62,7 @@ impl<H: Handler> Hub<H> {
             return;
         }
         for stanza in io.outbox.take_unwritten() {
-            self.counters.undeliverable += 1;
-            self.world.on_undeliverable(stanza, now, &mut self.effects);
+            self.hand_back(stanza, Target { conn, stamp: Stamp::Kept }, now);
         }
     }
 }

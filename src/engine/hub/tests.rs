@@ -266,14 +266,15 @@ fn a_request_holds_its_connections_input_and_nobody_elses() {
 fn answers_wait_at_the_barrier_and_nothing_else_does() {
     let (mut hub, conn) = opened();
     let answer = |n: usize| format!("<iq id='{n}'/>");
-    read(&mut hub, conn, &format!("{}<store/><store/>{}<echo/>{}", answer(1), answer(2), answer(3)));
+    let text = format!("{}<store/><store/>{}<say/><echo/>{}", answer(1), answer(2), answer(3));
+    read(&mut hub, conn, &text);
     assert_eq!(written(&mut hub, conn, 99), format!("{}<echo/>", answer(1)));
     run_next_job(&mut hub);
     assert_eq!(written(&mut hub, conn, 99), "", "one of two");
     run_next_job(&mut hub);
-    assert_eq!(written(&mut hub, conn, 99), format!("{}{}", answer(2), answer(3)));
-    read(&mut hub, conn, &answer(4));
-    assert_eq!(written(&mut hub, conn, 99), answer(4));
+    assert_eq!(written(&mut hub, conn, 99), format!("{}<said/>{}", answer(2), answer(3)));
+    read(&mut hub, conn, &format!("{}<say/>", answer(4)));
+    assert_eq!(written(&mut hub, conn, 99), format!("{}<said/>", answer(4)));
 }
 
 #[test]
@@ -290,14 +291,50 @@ fn too_many_answers_at_the_barrier_hold_the_input() {
     assert_eq!(written(&mut hub, conn, usize::MAX), text);
 }
 
+/// Also when something more has to be safe by then: it was caused before the end.
 #[test]
-fn a_connection_that_ends_at_the_barrier_takes_its_answers_along() {
+fn what_waits_at_the_barrier_of_a_connection_that_ends_is_handed_back_when_all_is_safe() {
     let (mut hub, conn) = opened();
-    read(&mut hub, conn, "<store/><iq/>");
+    let other = hub.handle_accepted(Nanos(1)).unwrap();
+    read(&mut hub, conn, "<store/><iq id='1'/><say/><iq id='2'/>");
     hub.handle_error(conn, io::ErrorKind::ConnectionReset, Nanos(4));
-    run_next_job(&mut hub);
     hub.remove(conn);
-    assert!(hub.is_empty() && hub.next_resumed().is_none());
+    hub.effects.hold(conn);
+    hub.effects.when_safe(conn, other, "said");
+    hub.settle(Nanos(4));
+    run_next_job(&mut hub);
+    assert_eq!(hub.world().undeliverable, [] as [&str; 0]);
+    hub.effects.release(conn);
+    hub.settle(Nanos(5));
+    assert_eq!(hub.world().undeliverable, ["1", "2"]);
+    assert_eq!(written(&mut hub, other, 99), "<said/>", "it waited for the other stream");
+    assert!(hub.orphans.is_empty() && hub.next_resumed().is_none());
+    // A stream that had nothing to wait for holds nobody.
+    hub.effects.hold(conn);
+    hub.effects.when_safe(conn, other, "said");
+    hub.settle(Nanos(6));
+    assert_eq!(written(&mut hub, other, 99), "<said/>");
+}
+
+#[test]
+fn stanzas_that_a_handler_answers_for_are_neither_superseded_nor_handed_back() {
+    let (mut hub, conn) = opened();
+    read(&mut hub, conn, "<answer-for/>");
+    let mut expected = 0;
+    for id in 0..=OUTBOX_SOFT_BYTES / 50_000 {
+        let stanza = presence("a@b/c", id, 50_000);
+        expected += stanza.written_len(To::Kept);
+        deliver(&mut hub, conn, stanza, Nanos(10));
+    }
+    hub.handle_deadline(Nanos(10) + OUTBOX_SOFT_MAX);
+    assert_eq!(hub.counters().superseded, 0);
+    let mut bytes = 0;
+    while hub.intent(conn) == Intent::Write {
+        bytes += written(&mut hub, conn, usize::MAX).len();
+    }
+    assert_eq!(bytes, expected + "<slow/>".len());
+    assert_eq!(hub.world().undeliverable, [] as [&str; 0]);
+    assert!(hub.world().lines.iter().any(|line| line == "closed Peer SlowReader"));
 }
 
 /// What waits for another home or for the world waits like what waits for a job of its own.

@@ -45,7 +45,11 @@ impl<H: Handler> Hub<H> {
                 self.hand_back_unwritten(conn, now);
                 self.list_if_wanted(conn);
             }
-            Timer::Negotiation | Timer::Idle | Timer::PingAnswer | Timer::CloseTag => {
+            Timer::Negotiation
+            | Timer::Idle
+            | Timer::PingAnswer
+            | Timer::Acknowledgement
+            | Timer::CloseTag => {
                 self.call(conn, now, now, |handler, cx| handler.on_timer(timer, cx));
             }
         }

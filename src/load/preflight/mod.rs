@@ -20,7 +20,7 @@ pub use finding::{CheckState, Finding};
 pub use scout::{Errand, Scout};
 
 use super::{Scenario, contacts};
-use crate::engine::{ConnId, Connect, Effects, Never, World};
+use crate::engine::{ConnId, Connect, Effects, Never, Target, World};
 use crate::limits::{LOGOUT_ANSWER_MAX, PREFLIGHT_BURST_MAX, PREFLIGHT_STEP_MAX};
 use crate::metrics::IdsArrive;
 use crate::router::mailbox::Weigh;
@@ -278,7 +278,13 @@ impl World for PreflightWorld {
         }
     }
 
-    fn on_undeliverable(&mut self, _stanza: Stanza, _now: Nanos, _effects: &mut Effects<Scout>) {
+    fn on_undeliverable(
+        &mut self,
+        _stanza: Stanza,
+        _target: Target,
+        _now: Nanos,
+        _effects: &mut Effects<Scout>,
+    ) {
         unreachable!("clients reach each other through the server only");
     }
 

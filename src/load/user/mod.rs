@@ -321,7 +321,7 @@ impl Handler for VirtualUser {
             }
             Timer::Idle if matches!(self.state, State::Visiting(_)) => self.visit_again(cx),
             Timer::Idle => self.end_probe(cx),
-            Timer::PingAnswer | Timer::Outbox | Timer::Flush | Timer::Drain => {}
+            Timer::PingAnswer | Timer::Acknowledgement | Timer::Outbox | Timer::Flush | Timer::Drain => {}
         }
     }
 

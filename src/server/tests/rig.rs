@@ -8,7 +8,7 @@ use bytes::Bytes;
 use rand_chacha::ChaCha12Rng;
 use rand_core::SeedableRng;
 
-use crate::engine::{ConnId, Effect, Effects, Stamp, Ticket, World, do_here};
+use crate::engine::{ConnId, Effect, Effects, Stamp, Target, Ticket, World, do_here};
 use crate::router::Subscription;
 use crate::server::client_link::{Bound, ClientLink, ClientTask};
 use crate::server::routing::Origin;
@@ -224,7 +224,8 @@ impl Rig {
     /// What the hub hands back.
     pub(super) fn undeliverable(&mut self, text: &str) {
         let stanza = Stanza::from_own(Bytes::from(text.to_owned()));
-        self.world.on_undeliverable(stanza, self.now, &mut self.effects);
+        let target = Target { conn: ConnId { slot: u32::MAX, generation: 0 }, stamp: Stamp::Kept };
+        self.world.on_undeliverable(stanza, target, self.now, &mut self.effects);
         self.carry_out();
     }
 
@@ -281,7 +282,7 @@ impl Rig {
                             self.world.on_flushed(client.bound.session, 1, &mut self.effects);
                         }
                     }
-                    Effect::Task(conn, task) => {
+                    Effect::Task(conn, task) | Effect::WhenSafe(_, conn, task) => {
                         let client = &mut self.clients[conn.slot as usize];
                         client.told = Some(task);
                         client.open = false;
@@ -312,7 +313,8 @@ impl Rig {
     fn deliver(&mut self, stanza: &Stanza, to: ConnId, stamp: Stamp) {
         let client = &mut self.clients[to.slot as usize];
         if !client.open {
-            return self.world.on_undeliverable(stanza.clone(), self.now, &mut self.effects);
+            let target = Target { conn: to, stamp };
+            return self.world.on_undeliverable(stanza.clone(), target, self.now, &mut self.effects);
         }
         let mut bytes = Vec::new();
         match stamp {
