@@ -1,139 +1,18 @@
 //! The server as a client's stream sees it: bytes in, bytes out, and a clock, through the engine's hub.
 
-use std::collections::BTreeMap;
-use std::io::{ErrorKind, IoSlice};
+#[path = "support/wire.rs"]
+mod wire;
+
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use base64::Engine;
 use bytes::BytesMut;
-use rand_chacha::ChaCha12Rng;
-use rand_core::SeedableRng;
-use xmpp_bench::engine::{ConnId, Hub, Intent, Ticket, do_here};
+use wire::{HEADER, Wire};
+use xmpp_bench::engine::{ConnId, Ticket, do_here};
 use xmpp_bench::limits::{
     FRAMER_AFTER_AUTH, FRAMER_BEFORE_AUTH, FramerLimits, IDLE_MAX, NEGOTIATION_MAX, PING_ANSWER_MAX,
-    SCRAM_ITERATIONS,
 };
-use xmpp_bench::router::Subscription;
-use xmpp_bench::server::{AccountSpec, ClientLink, ServerConfig, ServerWorld};
-use xmpp_bench::stanza::Jid;
-use xmpp_bench::stream::{Credentials, Mechanism};
-use xmpp_bench::time::Nanos;
-
-const HEADER: &str = "<stream:stream to='d' version='1.0' xml:lang='de' xmlns='jabber:client' \
-                      xmlns:stream='http://etherx.jabber.org/streams' xmlns:x='urn:x'>";
-const SECRET: [u8; 32] = [3; 32];
-
-/// A server whose accounts `romeo` and `juliet` are in each other's rosters.
-struct Wire {
-    hub: Hub<ClientLink>,
-    now: Nanos,
-    /// What was written to each connection since it was asked last.
-    written: BTreeMap<ConnId, String>,
-    /// Connections that the server has shut.
-    shut: Vec<ConnId>,
-}
-
-impl Wire {
-    fn new() -> Self {
-        let mut world =
-            ServerWorld::new(ServerConfig::new("d", vec![Mechanism::Plain, Mechanism::Anonymous], SECRET));
-        let credentials = Credentials::derive("pw", &[Mechanism::Plain], b"salt", SCRAM_ITERATIONS, &SECRET);
-        let spec = |(name, contact): (&str, &str)| AccountSpec {
-            localpart: name.into(),
-            credentials: credentials.clone(),
-            roster: vec![(Jid::parse(contact).expect("an address"), Subscription::Both)],
-        };
-        world.provision([("romeo", "juliet@d"), ("juliet", "romeo@d")].map(spec)).expect("new names");
-        // Salted keys only: checking a password takes a millisecond.
-        let salted = Credentials::derive("pw", &[Mechanism::ScramSha256], b"salt", SCRAM_ITERATIONS, &SECRET);
-        let nurse = AccountSpec { localpart: "nurse".into(), credentials: salted, roster: Vec::new() };
-        world.provision([nurse]).expect("a new name");
-        let hub = Hub::new(world, ChaCha12Rng::seed_from_u64(5));
-        Self { hub, now: Nanos(1_000_000_000), written: BTreeMap::new(), shut: Vec::new() }
-    }
-
-    fn accept(&mut self) -> ConnId {
-        let conn = self.hub.handle_accepted(self.now).expect("the server accepts");
-        self.serve();
-        conn
-    }
-
-    fn send(&mut self, conn: ConnId, text: &str) {
-        let mut bytes = BytesMut::from(text);
-        while self.hub.handle_read(conn, &mut bytes, self.now, self.now) {}
-        self.serve();
-    }
-
-    /// What `conn` was sent since it was asked last.
-    fn take(&mut self, conn: ConnId) -> String {
-        self.written.remove(&conn).unwrap_or_default()
-    }
-
-    /// Sends and takes.
-    fn ask(&mut self, conn: ConnId, text: &str) -> String {
-        self.send(conn, text);
-        self.take(conn)
-    }
-
-    fn pass(&mut self, time: Duration) {
-        self.now += time;
-        self.hub.handle_deadline(self.now);
-        self.serve();
-    }
-
-    fn serve(&mut self) {
-        while let Some(conn) = self.hub.next_listed() {
-            loop {
-                match self.hub.intent(conn) {
-                    Intent::Nothing | Intent::Move => break,
-                    Intent::Write => {
-                        let mut slices = [IoSlice::new(&[]); 8];
-                        let count = self.hub.slices(conn, &mut slices);
-                        let bytes: Vec<u8> = slices[..count].iter().flat_map(|s| s.to_vec()).collect();
-                        self.hub.handle_written(conn, bytes.len(), self.now);
-                        let text = String::from_utf8(bytes).expect("the server writes UTF-8");
-                        self.written.entry(conn).or_default().push_str(&text);
-                    }
-                    Intent::ShutDownWrite => {
-                        self.shut.push(conn);
-                        self.hub.handle_write_shut(conn, self.now);
-                    }
-                    Intent::Close | Intent::Reset => self.hub.remove(conn),
-                }
-            }
-        }
-    }
-
-    fn log_in(&mut self, user: &str, resource: &str) -> ConnId {
-        let conn = self.authenticate(user, "pw");
-        let bind = format!(
-            "<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>\
-             <resource>{resource}</resource></bind></iq>"
-        );
-        let bound = self.ask(conn, &bind);
-        assert!(bound.contains(&format!("<jid>{user}@d/{resource}</jid>")), "{bound}");
-        self.send(conn, "<presence/>");
-        self.written.clear();
-        conn
-    }
-
-    fn authenticate(&mut self, user: &str, password: &str) -> ConnId {
-        let conn = self.accept();
-        let features = self.ask(conn, HEADER);
-        assert!(features.contains("<mechanism>PLAIN</mechanism>"), "{features}");
-        assert!(features.contains(&limits(&FRAMER_BEFORE_AUTH, NEGOTIATION_MAX)), "{features}");
-        let plain = base64::engine::general_purpose::STANDARD.encode(format!("\0{user}\0{password}"));
-        let auth = format!("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>{plain}</auth>");
-        self.send(conn, &auth);
-        if self.written[&conn].contains("<success") {
-            self.written.clear();
-            let features = self.ask(conn, HEADER);
-            assert!(features.contains("<bind"), "{features}");
-            assert!(features.contains(&limits(&FRAMER_AFTER_AUTH, IDLE_MAX)), "{features}");
-        }
-        conn
-    }
-}
 
 /// XEP-0478 §3.1.
 fn limits(framer: &FramerLimits, idle: Duration) -> String {
@@ -142,6 +21,18 @@ fn limits(framer: &FramerLimits, idle: Duration) -> String {
         framer.stanza_bytes_max,
         idle.as_secs()
     )
+}
+
+#[test]
+fn limits_are_told_before_and_after_authentication() {
+    let mut wire = Wire::new();
+    let conn = wire.accept();
+    let features = wire.ask(conn, HEADER);
+    assert!(features.contains(&limits(&FRAMER_BEFORE_AUTH, NEGOTIATION_MAX)), "{features}");
+    let plain = base64::engine::general_purpose::STANDARD.encode("\0romeo\0pw");
+    let auth = format!("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>{plain}</auth>");
+    let features = wire.ask(conn, &format!("{auth}{HEADER}"));
+    assert!(features.contains(&limits(&FRAMER_AFTER_AUTH, IDLE_MAX)), "{features}");
 }
 
 fn ends_with(written: &str, condition: &str) -> bool {
