@@ -121,6 +121,29 @@ pub const OFFLINE_BYTES_PER_ACCOUNT_MAX: usize = 10_485_760;
 /// Bytes of all messages that wait in one home: they are in memory.
 pub const OFFLINE_BYTES_PER_HOME_MAX: usize = 1_073_741_824;
 
+/// Stanzas that a session keeps because its client has not acknowledged them: this many and [`SM_QUEUE_BYTES_MAX`] while it
+/// has no connection, or else it ends. ejabberd has 5,000, Prosody 500.
+pub const SM_QUEUE_STANZAS_MAX: usize = 1_000;
+/// And so many bytes of them.
+pub const SM_QUEUE_BYTES_MAX: usize = 1_048_576;
+/// While a client is connected, a burst may pass these: the answers of [`ROSTER_ITEMS_MAX`] contacts to its first presence
+/// come faster than any client acknowledges.
+pub const SM_BURST_STANZAS_MAX: usize = 16_384;
+/// As [`OUTBOX_HARD_BYTES`]: the same bytes wait there.
+pub const SM_BURST_BYTES_MAX: usize = OUTBOX_HARD_BYTES;
+/// How long it may take until the client acknowledges any of such a burst; as [`OUTBOX_SOFT_MAX`].
+pub const SM_BURST_MAX: Duration = OUTBOX_SOFT_MAX;
+/// How long a session waits for its client to come back. Prosody and MongooseIM wait 600 s, Tigase 60 s.
+pub const SM_RESUME_MAX: Duration = Duration::from_secs(300);
+/// An acknowledgement is asked for after so many stanzas,
+pub const SM_ASK_STANZAS: usize = 20;
+/// so many bytes,
+pub const SM_ASK_BYTES: usize = 32_768;
+/// or so long: what is not acknowledged when a session ends is delivered again, although it may have arrived.
+pub const SM_ASK_WAIT: Duration = Duration::from_secs(1);
+/// Sessions that are over, of which one home can still say what it had handled (XEP-0198 §5); 32 bytes each.
+pub const SM_ENDED_REMEMBERED_MAX: usize = 4_096;
+
 /// Contacts of one account.
 pub const ROSTER_ITEMS_MAX: usize = 10_000;
 /// Groups of one roster item.

@@ -113,6 +113,11 @@ impl<C: Copy> Session<C> {
         self.sink
     }
 
+    /// They go elsewhere from now on.
+    pub const fn set_sink(&mut self, sink: Sink<C>) {
+        self.sink = sink;
+    }
+
     /// Its presence; `None` while it is only connected (RFC 6121 §4.1).
     #[must_use]
     pub fn available(&self) -> Option<&Available> {

@@ -9,11 +9,12 @@ use rand_core::Rng;
 
 use super::client_link::{ClientLink, ClientTask};
 use super::config::ConflictPolicy;
+use super::stream_management::Managed;
 use super::world::ServerWorld;
 use super::write::escaped;
 use crate::engine::{ConnId, Effects};
 use crate::limits::RESOURCES_PER_ACCOUNT_MAX;
-use crate::router::{AccountId, SessionId, Sink};
+use crate::router::{AccountId, Session, SessionId, Sink};
 use crate::stanza::{Condition, Jid};
 
 /// A resource that has just been bound.
@@ -45,12 +46,19 @@ impl ServerWorld {
             Some(resource) => account.with_resource(resource).map_err(|_| Condition::BadRequest)?,
             None => self.unused_resource(id, account, rng),
         };
-        if let Some((old, _)) = self.shard.resource(id, resource_of(&jid)) {
+        let mut replaced = None;
+        if let Some((old, session)) = self.shard.resource(id, resource_of(&jid)) {
+            let Sink::Connection(of_old) = session.sink();
             match self.conflict {
-                ConflictPolicy::Replace => self.replace(old, out),
+                // Nobody is there any more for whom the resource could be kept.
+                _ if self.management.hibernates(of_old) => replaced = self.replace(old, of_old, out),
+                ConflictPolicy::Replace => replaced = self.replace(old, of_old, out),
                 ConflictPolicy::AssignOther => jid = self.unused_resource(id, account, rng),
                 ConflictPolicy::Refuse => return Err(Condition::Conflict),
             }
+        }
+        if self.shard.account(id).session_count() >= RESOURCES_PER_ACCOUNT_MAX {
+            self.end_oldest_hibernating(id, out);
         }
         if self.shard.account(id).session_count() >= RESOURCES_PER_ACCOUNT_MAX {
             return Err(Condition::ResourceConstraint);
@@ -59,33 +67,38 @@ impl ServerWorld {
         self.shard.account_mut(id).set_last_seen(None);
         let session = self.shard.attach(id, jid.clone(), Sink::Connection(conn));
         self.counters.bound += 1;
+        // Only now: what was for this full JID is for the new session.
+        if let Some(replaced) = replaced {
+            self.route_unacknowledged(&replaced, out);
+        }
         Ok(BoundResource { session, jid, from, bare_len })
     }
 
     /// Ends a session because its connection has ended; nothing happens when it was replaced before.
     pub(super) fn end_session(&mut self, session: SessionId, out: &mut Effects<ClientLink>) {
-        if self.shard.session(session).is_none() {
-            return;
-        }
+        let Some(Sink::Connection(conn)) = self.shard.session(session).map(Session::sink) else { return };
         self.end_presence(session, None, out);
         self.shard.detach(session);
         self.stop_flush(session, out);
         self.note_logout(session.account);
         self.settle(out);
+        if let Some(managed) = self.management.remove(conn) {
+            self.route_unacknowledged(&managed, out);
+        }
         self.remove_if_temporary(session.account);
     }
 
     /// §7.7.2.2, first choice. The old session ends before the new one begins, so no stanza can reach the dying stream
     /// once the new one's bind result is under way, and its contacts see it go.
-    fn replace(&mut self, old: SessionId, out: &mut Effects<ClientLink>) {
+    /// Returns what it was managed with.
+    fn replace(&mut self, old: SessionId, conn: ConnId, out: &mut Effects<ClientLink>) -> Option<Managed> {
         self.end_presence(old, None, out);
-        if let Some(session) = self.shard.detach(old) {
-            let Sink::Connection(conn) = session.sink();
-            out.task(conn, ClientTask::Conflict);
-        }
+        self.shard.detach(old);
+        out.task(conn, ClientTask::Conflict);
         self.stop_flush(old, out);
         self.counters.replaced += 1;
         self.settle(out);
+        self.management.remove(conn)
     }
 
     /// §7.6: 100 bits that nobody can guess.

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use super::jobs::{ServerAnswer, ServerJob};
 use super::ping;
 use super::routing::Origin;
+use super::stream_management::{ManagedId, Resuming};
 use super::world::ServerWorld;
 use crate::engine::{CloseReason, Cx, Ended, Handler, Stamp, Timer};
 use crate::limits::{
@@ -19,7 +20,8 @@ use crate::limits::{
 use crate::router::{AccountId, SessionId};
 use crate::stanza::{Jid, NS_CLIENT, Stanza, To};
 use crate::stream::{
-    BindAnswer, Blame, ServerNegotiation, ServerSettings, ServerStep, StreamCondition, StreamError,
+    BindAnswer, Blame, Management, ServerNegotiation, ServerSettings, ServerStep, StreamCondition,
+    StreamError,
 };
 use crate::xml::{Element, Frame, Node, XmlError};
 
@@ -28,11 +30,11 @@ type ClientCx<'a> = Cx<'a, ClientLink>;
 /// A server's connection to a client.
 #[derive(Debug)]
 pub struct ClientLink {
-    state: State,
+    pub(super) state: State,
 }
 
 #[derive(Debug)]
-enum State {
+pub(super) enum State {
     Negotiating(Box<Negotiating>),
     Bound(Bound),
     Ended,
@@ -40,12 +42,14 @@ enum State {
 
 /// A client that has not bound yet.
 #[derive(Debug)]
-struct Negotiating {
-    stream: ServerNegotiation,
+pub(super) struct Negotiating {
+    pub(super) stream: ServerNegotiation,
     /// The account that was made for it (ANONYMOUS); it ends with the connection.
     temporary: Option<AccountId>,
     /// Why it is on its way to another home.
     journey: Option<Journey>,
+    /// The session that it is about to resume.
+    pub(super) resuming: Option<Resuming>,
 }
 
 /// What is to be done for a client when it has come to its account's home.
@@ -65,6 +69,8 @@ pub(super) struct Bound {
     pub(super) from: Bytes,
     /// How much of it is the bare JID.
     pub(super) bare_len: u16,
+    /// Its stream management, once enabled.
+    pub(super) managed: Option<ManagedId>,
     /// What not every client has.
     pub(super) extra: Option<Box<Extra>>,
 }
@@ -76,6 +82,13 @@ pub(super) struct Extra {
     pub(super) lang: Option<Bytes>,
     /// Positions of its outbox; the world is told when each is written. Oldest first.
     marks: VecDeque<u64>,
+}
+
+impl Extra {
+    /// What a client has whose stream is in this language.
+    pub(super) fn new(lang: Option<&Bytes>) -> Option<Box<Self>> {
+        lang.map(|lang| Box::new(Self { lang: Some(lang.clone()), marks: VecDeque::new() }))
+    }
 }
 
 impl Bound {
@@ -99,16 +112,23 @@ pub enum ClientTask {
     Shutdown,
     /// The world wants to know when everything is written that was delivered until now: one message that waited.
     TellWritten,
+    /// So many stanzas of the client are safe (XEP-0198 §4).
+    Acknowledge(u32),
+    /// A new stream takes this one's session over (XEP-0198 §5).
+    Superseded,
+    /// What the former stream had accepted is safe: its session can be resumed.
+    Resume,
 }
 
 impl ClientLink {
     pub(super) fn new(settings: &Arc<ServerSettings>) -> Self {
         let stream = ServerNegotiation::new(Arc::clone(settings));
-        Self { state: State::Negotiating(Box::new(Negotiating { stream, temporary: None, journey: None })) }
+        let negotiating = Negotiating { stream, temporary: None, journey: None, resuming: None };
+        Self { state: State::Negotiating(Box::new(negotiating)) }
     }
 
     /// Lets the negotiation take what has come, and follows it.
-    fn negotiate(
+    pub(super) fn negotiate(
         &mut self,
         cx: &mut ClientCx<'_>,
         take: impl FnOnce(&mut Negotiating, &mut Vec<u8>, &mut ClientCx<'_>) -> Result<ServerStep, StreamError>,
@@ -133,7 +153,7 @@ impl ClientLink {
         cx: &mut ClientCx<'_>,
     ) -> Result<(), StreamError> {
         let State::Negotiating(negotiation) = &mut self.state else { return Ok(()) };
-        let Negotiating { stream, temporary, journey } = &mut **negotiation;
+        let Negotiating { stream, temporary, journey, resuming } = &mut **negotiation;
         loop {
             step = match step? {
                 ServerStep::Continue => return Ok(()),
@@ -171,16 +191,25 @@ impl ClientLink {
                         Ok(bound) => {
                             let written = stream.handle_bind(BindAnswer::Bound(bound.jid), bytes);
                             let bare_len = u16::try_from(bound.bare_len).expect("escaped parts fit");
-                            let lang = stream.lang().cloned();
-                            let extra =
-                                lang.map(|lang| Box::new(Extra { lang: Some(lang), ..Extra::default() }));
+                            let extra = Extra::new(stream.lang());
                             let (session, from) = (bound.session, bound.from);
-                            self.state = State::Bound(Bound { session, from, bare_len, extra });
+                            self.state =
+                                State::Bound(Bound { session, from, bare_len, managed: None, extra });
                             written?;
                             cx.clear_timer(Timer::Negotiation);
                             cx.set_timer(Timer::Idle, cx.now + IDLE_MAX);
                             return Ok(());
                         }
+                    }
+                }
+                ServerStep::Resume { h, previd } => {
+                    let account = stream.account().expect("resuming follows authentication").clone();
+                    match Resuming::begin(h, previd, &account, cx)? {
+                        Ok(begun) => {
+                            *resuming = Some(begun);
+                            return Ok(());
+                        }
+                        Err(answer) => stream.handle_resume(answer, bytes),
                     }
                 }
                 ServerStep::Element(element) => {
@@ -220,19 +249,27 @@ impl ClientLink {
         if due > cx.now {
             return cx.set_timer(Timer::Idle, due);
         }
-        let settings = Arc::clone(&cx.world.settings);
-        cx.write(|out| ping::write_request(&settings.domain, &bound.from, out));
+        if !Self::ask_for_acknowledgement(bound, cx) {
+            let settings = Arc::clone(&cx.world.settings);
+            cx.write(|out| ping::write_request(&settings.domain, &bound.from, out));
+        }
         cx.set_timer(Timer::PingAnswer, cx.now + PING_ANSWER_MAX);
     }
 
-    fn on_element(&self, element: Element, cx: &mut ClientCx<'_>) -> Result<(), StreamError> {
+    fn on_element(&mut self, element: Element, cx: &mut ClientCx<'_>) -> Result<(), StreamError> {
         let State::Bound(bound) = &self.state else { return Ok(()) };
         let origin = Origin { conn: cx.me, session: Some(bound.session) };
-        cx.world.on_element(element, bound, origin, cx.effects)
+        if let Some(management) = cx.world.on_element(element, bound, origin, cx.effects)? {
+            return self.on_management(&management, cx);
+        }
+        if let Some(managed) = bound.managed {
+            cx.world.management.count_handled(managed, cx.me);
+        }
+        Ok(())
     }
 
     /// Writes a stream error, its header first where there was none (RFC 6120 §4.9.1.2), and ends the connection.
-    fn fail(&mut self, error: &StreamError, ended: Ended, cx: &mut ClientCx<'_>) {
+    pub(super) fn fail(&mut self, error: &StreamError, ended: Ended, cx: &mut ClientCx<'_>) {
         let mut bytes = std::mem::take(&mut cx.world.scratch.bytes);
         if let State::Negotiating(negotiation) = &mut self.state {
             negotiation.stream.ensure_header(&mut bytes, cx.rng);
@@ -291,9 +328,15 @@ impl Handler for ClientLink {
     }
 
     fn on_delivery(&mut self, stanza: &Stanza, stamp: Stamp, cx: &mut ClientCx<'_>) {
-        match (stamp, &self.state) {
-            (Stamp::Bare, State::Bound(bound)) => cx.send(stanza, To::Stamped(bound.bare())),
-            _ => cx.send(stanza, To::Kept),
+        let State::Bound(bound) = &self.state else { return cx.send(stanza, To::Kept) };
+        let to = match stamp {
+            Stamp::Bare => To::Stamped(bound.bare()),
+            Stamp::Kept => To::Kept,
+        };
+        cx.send(stanza, to);
+        if let Some(managed) = bound.managed {
+            let wish = cx.world.management.sent(managed, cx.me, |bytes| stanza.write(to, bytes));
+            self.follow(wish, cx);
         }
     }
 
@@ -308,6 +351,11 @@ impl Handler for ClientLink {
                 }
                 return;
             }
+            ClientTask::Acknowledge(h) => {
+                return cx.write(|out| Management::Acknowledgement(h).write(out));
+            }
+            ClientTask::Superseded => return self.on_superseded(cx),
+            ClientTask::Resume => return self.on_resume(cx),
         };
         self.fail(&StreamError::us(condition), Ended::StreamError(condition), cx);
     }
@@ -321,7 +369,8 @@ impl Handler for ClientLink {
                 self.time_out("no answer to a ping", cx);
             }
             Timer::PingAnswer => cx.set_timer(Timer::Idle, cx.last_read() + IDLE_MAX),
-            Timer::Acknowledgement | Timer::CloseTag | Timer::Outbox | Timer::Flush | Timer::Drain => {}
+            Timer::Acknowledgement => self.on_acknowledgement_due(cx),
+            Timer::CloseTag | Timer::Outbox | Timer::Flush | Timer::Drain => {}
         }
     }
 
@@ -374,10 +423,18 @@ impl Handler for ClientLink {
         });
     }
 
-    fn on_closed(&mut self, _reason: &CloseReason, cx: &mut ClientCx<'_>) {
+    fn on_closed(&mut self, reason: &CloseReason, cx: &mut ClientCx<'_>) {
         cx.world.set_now(cx.now);
         match std::mem::replace(&mut self.state, State::Ended) {
-            State::Bound(bound) => cx.world.end_session(bound.session, cx.effects),
+            State::Bound(bound) => {
+                // XEP-0198 §7: without a close tag the stream is unfinished.
+                let is_unfinished =
+                    matches!(reason.ended, Ended::Eof | Ended::Io(_) | Ended::TimedOut | Ended::SlowReader);
+                let managed = bound.managed.filter(|_| is_unfinished);
+                if !managed.is_some_and(|managed| cx.world.hibernate(managed, cx.me, false)) {
+                    cx.world.end_session(bound.session, cx.effects);
+                }
+            }
             State::Negotiating(negotiation) => {
                 if let Some(account) = negotiation.temporary {
                     cx.world.remove_if_temporary(account);

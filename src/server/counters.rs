@@ -28,6 +28,16 @@ pub struct ServerCounters {
     pub bound: u64,
     /// Streams that a newer one of the same resource replaced.
     pub replaced: u64,
+    /// Sessions that got stream management.
+    pub managed: u64,
+    /// Sessions whose connection ended, and that waited for another one.
+    pub hibernated: u64,
+    /// Of these, those that got one.
+    pub resumed: u64,
+    /// Of these, those that waited in vain.
+    pub expired: u64,
+    /// Sessions that ended because their clients acknowledged too little.
+    pub overfull: u64,
     /// Stanzas that were ignored, by reason.
     dropped: [u64; Dropped::COUNT],
 }

@@ -11,6 +11,7 @@
 //! |---|---|
 //! | `client_link` | one client's stream, from its first byte to its end (RFC 6120 §4) |
 //! | `bind` | resources: binding, conflicts, ends (RFC 6120 §7) |
+//! | `stream_management` | acknowledgements and resumption (XEP-0198) |
 //! | `stanzas` | the sender's side: whose is it, is it sound (RFC 6120 §8, §10.3) |
 //! | `routing` | to the recipient's home, and what the home does (RFC 6120 §10, RFC 6121 §8) |
 //! | `presence`, `directed`, `probe` | RFC 6121 §4.2, §4.4, §4.5; §4.6; §4.3 |
@@ -51,6 +52,7 @@ mod roster;
 mod routing;
 mod saving;
 mod stanzas;
+mod stream_management;
 mod subscription;
 mod time;
 mod values;

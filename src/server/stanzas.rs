@@ -9,11 +9,11 @@ use super::write::escaped;
 use crate::engine::{ConnId, Effects};
 use crate::router::SubscriptionChange;
 use crate::stanza::{Head, Jid, Kind, Stanza, StanzaType, leans_too_much};
-use crate::stream::{StreamCondition, StreamError, unexpected_element};
+use crate::stream::{Management, StreamCondition, StreamError, unexpected_element};
 use crate::xml::Element;
 
 impl ServerWorld {
-    /// A first-level element of a bound client.
+    /// A first-level element of a bound client. One of stream management is handed back.
     ///
     /// # Errors
     /// The stream ends with this: the element is no stanza (§4.9.3.24), or claims to be another's (§8.1.2.1).
@@ -23,8 +23,12 @@ impl ServerWorld {
         bound: &Bound,
         origin: Origin,
         out: &mut Effects<ClientLink>,
-    ) -> Result<(), StreamError> {
-        let mut stanza = stanza_of(element)?;
+    ) -> Result<Option<Management>, StreamError> {
+        let mut stanza = match stanza_of(element) {
+            Ok(stanza) => stanza,
+            Err(NotStanza::Management(management)) => return Ok(Some(management)),
+            Err(NotStanza::Fault(error)) => return Err(error),
+        };
         if stanza.head().from.is_some() {
             let session = self.shard.session(bound.session).expect("a replaced stream is closed at once");
             if !stanza.is_from(session.jid().as_ref()) {
@@ -52,7 +56,7 @@ impl ServerWorld {
         }
         self.settle(out);
         self.end_acting(out);
-        Ok(())
+        Ok(None)
     }
 
     /// An element of a client that has authenticated and not bound: requests to the server or to its own account are
@@ -67,7 +71,9 @@ impl ServerWorld {
         conn: ConnId,
         out: &mut Effects<ClientLink>,
     ) -> Result<(), StreamError> {
-        let mut stanza = stanza_of(element)?;
+        let Ok(mut stanza) = stanza_of(element) else {
+            return Err(StreamError::peer(StreamCondition::NotAuthorized));
+        };
         let is_request = matches!(stanza.head().stanza_type, StanzaType::Get | StanzaType::Set);
         let is_near = match stanza.to().map(crate::stanza::JidRef::parse_attr) {
             None => true,
@@ -97,12 +103,21 @@ fn is_from_bare(stanza: &Stanza) -> bool {
     stanza_type == StanzaType::Probe || SubscriptionChange::of(stanza_type).is_some()
 }
 
-fn stanza_of(element: Element) -> Result<Stanza, StreamError> {
+/// An element that is no stanza.
+enum NotStanza {
+    Management(Management),
+    Fault(StreamError),
+}
+
+fn stanza_of(element: Element) -> Result<Stanza, NotStanza> {
     if element.scope.is_some() && leans_too_much(&element) {
-        return Err(StreamError::peer(StreamCondition::InvalidNamespace));
+        return Err(NotStanza::Fault(StreamError::peer(StreamCondition::InvalidNamespace)));
     }
     match Head::parse(&element) {
         Some(head) => Ok(Stanza::new(element, head)),
-        None => Err(unexpected_element(&element)),
+        None => Err(match Management::parse(&element) {
+            Some(management) => NotStanza::Management(management),
+            None => NotStanza::Fault(unexpected_element(&element)),
+        }),
     }
 }

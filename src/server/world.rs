@@ -17,6 +17,7 @@ use super::counters::ServerCounters;
 use super::jobs::{ServerAnswer, ServerJob};
 use super::mail::Mail;
 use super::saving::Saving;
+use super::stream_management::{self, Registry};
 use crate::engine::{ConnId, Effects, Never, Target, World};
 use crate::limits::{FRAMER_AFTER_AUTH, FRAMER_BEFORE_AUTH, FramerLimits, IDLE_MAX, NEGOTIATION_MAX};
 use crate::router::{Audience, HomeId, Homes, JidHash, Parcel, Shard};
@@ -37,6 +38,7 @@ pub struct ServerWorld {
     pub(super) credentials: Vec<Option<Arc<Credentials>>>,
     pub(super) counters: ServerCounters,
     pub(super) connections: Connections,
+    pub(super) management: Registry,
     /// Between a sender's side and its recipients' home, when that is this one. Empty whenever the hub is in charge.
     pub(super) parcels: VecDeque<Parcel>,
     /// What is not safe yet, and who waits for it.
@@ -93,7 +95,7 @@ impl ServerWorld {
             mechanisms,
             process_secret,
             features_before_auth: stream_limits(FRAMER_BEFORE_AUTH, NEGOTIATION_MAX),
-            features_after_auth: format!("{FEATURES}{}", stream_limits(FRAMER_AFTER_AUTH, IDLE_MAX)),
+            features_after_auth: FEATURES.concat() + &stream_limits(FRAMER_AFTER_AUTH, IDLE_MAX),
         });
         let contact_form: Arc<str> = contacts.form().into();
         let home = |me| {
@@ -116,6 +118,7 @@ impl ServerWorld {
             credentials: Vec::new(),
             counters: ServerCounters::default(),
             connections: Connections::default(),
+            management: Registry::default(),
             parcels: VecDeque::new(),
             saving: Saving::default(),
             offline_bytes: 0,
@@ -185,8 +188,10 @@ impl ServerWorld {
 }
 
 /// Features of an authenticated stream that are only told: roster versioning (RFC 6121 §2.6.1) and pre-approval (§3.4).
-const FEATURES: &str =
-    "<ver xmlns='urn:xmpp:features:rosterver'/><sub xmlns='urn:xmpp:features:pre-approval'/>";
+const FEATURES: &[&str] = &[
+    "<ver xmlns='urn:xmpp:features:rosterver'/><sub xmlns='urn:xmpp:features:pre-approval'/>",
+    stream_management::FEATURE,
+];
 
 /// XEP-0478 §3.1: how large a first-level element may be, and how long a client may be silent: before it has logged in
 /// until the stream ends, then until it is asked whether it lives.
@@ -210,10 +215,13 @@ impl World for ServerWorld {
     }
 
     fn next_deadline(&self) -> Option<Nanos> {
-        None
+        self.management.next_deadline()
     }
 
-    fn on_deadline(&mut self, _now: Nanos, _effects: &mut Effects<ClientLink>, _rng: &mut ChaCha12Rng) {}
+    fn on_deadline(&mut self, now: Nanos, effects: &mut Effects<ClientLink>, _rng: &mut ChaCha12Rng) {
+        self.set_now(now);
+        self.end_hibernating(effects);
+    }
 
     fn on_connect_failed(
         &mut self,
@@ -228,12 +236,12 @@ impl World for ServerWorld {
     fn on_undeliverable(
         &mut self,
         stanza: Stanza,
-        _target: Target,
+        target: Target,
         now: Nanos,
         effects: &mut Effects<ClientLink>,
     ) {
         self.set_now(now);
-        self.route_again(stanza, effects);
+        self.keep_for_hibernating(stanza, target, effects);
     }
 
     fn expect_mail<'a>(&mut self, mail: impl Iterator<Item = &'a Mail>) {
@@ -269,6 +277,7 @@ impl World for ServerWorld {
     fn on_stop(&mut self, now: Nanos, effects: &mut Effects<ClientLink>) {
         self.set_now(now);
         self.stopping = true;
+        self.end_all_hibernating(effects);
         for conn in self.connections.iter() {
             effects.task(conn, ClientTask::Shutdown);
         }

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use super::{NS_STREAM, NS_STREAMS};
+use super::{NS_SM, NS_STREAM, NS_STREAMS};
 use crate::xml::{Node, XmlError, escape_text_into};
 
 /// Whose fault the end of a stream is.
@@ -81,6 +81,26 @@ impl fmt::Display for StreamCondition {
     }
 }
 
+/// What an extension adds to `undefined-condition` (RFC 6120 §4.9.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SpecificCondition {
+    /// XEP-0198 §6: more is acknowledged than was sent.
+    HandledCountTooHigh {
+        /// So many.
+        h: u32,
+        /// That was sent.
+        send_count: u32,
+    },
+}
+
+impl SpecificCondition {
+    fn write(self, out: &mut Vec<u8>) {
+        let Self::HandledCountTooHigh { h, send_count } = self;
+        let element = format!("<handled-count-too-high xmlns='{NS_SM}' h='{h}' send-count='{send_count}'/>");
+        out.extend_from_slice(element.as_bytes());
+    }
+}
+
 /// A stream error: what goes on the wire, and who broke.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}{}", condition.as_str(), text.as_deref().map(|text| format!(" ({text})")).unwrap_or_default())]
@@ -89,6 +109,8 @@ pub struct StreamError {
     pub condition: StreamCondition,
     /// `<text/>`.
     pub text: Option<String>,
+    /// An extension's own condition; written, not read.
+    pub specific: Option<SpecificCondition>,
     /// Whose fault.
     pub blame: Blame,
 }
@@ -97,13 +119,24 @@ impl StreamError {
     /// The peer's fault.
     #[must_use]
     pub fn peer(condition: StreamCondition) -> Self {
-        Self { condition, text: None, blame: Blame::Peer }
+        Self { condition, text: None, specific: None, blame: Blame::Peer }
     }
 
     /// Our own doing.
     #[must_use]
     pub fn us(condition: StreamCondition) -> Self {
-        Self { condition, text: None, blame: Blame::Us }
+        Self { condition, text: None, specific: None, blame: Blame::Us }
+    }
+
+    /// XEP-0198 §6: the peer acknowledges `h` stanzas and was sent `send_count`.
+    #[must_use]
+    pub const fn handled_count_too_high(h: u32, send_count: u32) -> Self {
+        Self {
+            condition: StreamCondition::UndefinedCondition,
+            text: None,
+            specific: Some(SpecificCondition::HandledCountTooHigh { h, send_count }),
+            blame: Blame::Peer,
+        }
     }
 
     /// With `<text/>`.
@@ -124,6 +157,9 @@ impl StreamError {
             }
             escape_text_into(text, out);
             out.extend_from_slice(b"</text>");
+        }
+        if let Some(specific) = self.specific {
+            specific.write(out);
         }
         out.extend_from_slice(b"</stream:error></stream:stream>");
     }
@@ -194,6 +230,17 @@ mod tests {
                 assert_eq!(StreamError::parse(&Node::parse(&element, "jabber:client")), Some(error));
             }
         }
+    }
+
+    /// XEP-0198 §6, example 14 without its text.
+    #[test]
+    fn an_extensions_own_condition() {
+        let mut out = Vec::new();
+        StreamError::handled_count_too_high(10, 8).write(&mut out);
+        let expected = "<stream:error><undefined-condition xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>\
+                        <handled-count-too-high xmlns='urn:xmpp:sm:3' h='10' send-count='8'/></stream:error>\
+                        </stream:stream>";
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 
     #[test]

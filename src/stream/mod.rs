@@ -11,18 +11,20 @@ mod credentials;
 mod error;
 mod features;
 mod header;
+mod management;
 mod sasl;
 mod server;
 
 pub use client::{ClientNegotiation, ClientSettings, ClientStep, ClientWork, ClientWorked, LoginError};
 pub use credentials::{Credentials, PasswordProof, SALT_BYTES, SaltedPasswordCache, ScramKeys};
-pub use error::{Blame, StreamCondition, StreamError};
+pub use error::{Blame, SpecificCondition, StreamCondition, StreamError};
 pub use features::Features;
 pub use header::write_client_header;
+pub use management::{Management, NS_SM};
 pub use sasl::Mechanism;
 pub use server::{
-    Account, BindAnswer, ServerNegotiation, ServerSettings, ServerStep, ServerWork, ServerWorked,
-    unexpected_element,
+    Account, BindAnswer, ResumeAnswer, ServerNegotiation, ServerSettings, ServerStep, ServerWork,
+    ServerWorked, unexpected_element,
 };
 
 /// Namespace of stream elements (RFC 6120 §4.8.1).

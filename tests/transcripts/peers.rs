@@ -9,8 +9,8 @@ use rand_chacha::rand_core::SeedableRng;
 use xmpp_bench::limits::{FRAMER_AFTER_AUTH, FRAMER_BEFORE_AUTH, FRAMER_CLIENT, SCRAM_ITERATIONS};
 use xmpp_bench::stanza::Condition;
 use xmpp_bench::stream::{
-    Account, BindAnswer, ClientNegotiation, ClientSettings, ClientStep, Credentials, SALT_BYTES,
-    SaltedPasswordCache, ServerNegotiation, ServerSettings, ServerStep, StreamError,
+    Account, BindAnswer, ClientNegotiation, ClientSettings, ClientStep, Credentials, ResumeAnswer,
+    SALT_BYTES, SaltedPasswordCache, ServerNegotiation, ServerSettings, ServerStep, StreamError,
 };
 use xmpp_bench::xml::Framer;
 
@@ -119,6 +119,12 @@ impl Server {
                 if let Some(jid) = self.negotiation.bound() {
                     self.events.push(format!("bound {jid}"));
                 }
+                self.follow(step);
+            }
+            Ok(ServerStep::Resume { h, previd }) => {
+                self.events.push(format!("resume {previd} {h}"));
+                let answer = ResumeAnswer::Failed { condition: Condition::ItemNotFound, h: Some(7) };
+                let step = self.negotiation.handle_resume(answer, &mut self.out);
                 self.follow(step);
             }
             Ok(ServerStep::Element(element)) => self.events.push(format!("element {}", element.as_str())),

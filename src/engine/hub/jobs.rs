@@ -79,12 +79,12 @@ impl<H: Handler> Hub<H> {
         self.settle(now);
     }
 
-    /// [`crate::engine::Effects::hold`]. Nothing more is answered on a stream that has ended, unless something waits for it.
+    /// [`crate::engine::Effects::hold`]. On a stream that has ended nothing is answered any more, but something may wait for it.
     pub(super) fn hold(&mut self, conn: ConnId) {
         if let Some(connection) = self.connection(conn).filter(|c| c.io.phase == Phase::Open) {
             connection.barrier.get_or_insert_default().uncommitted += 1;
-        } else if let Some(barrier) = self.orphans.get_mut(&conn) {
-            barrier.uncommitted += 1;
+        } else {
+            self.orphans.entry(conn).or_default().uncommitted += 1;
         }
     }
 

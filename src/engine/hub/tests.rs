@@ -309,8 +309,7 @@ fn what_waits_at_the_barrier_of_a_connection_that_ends_is_handed_back_when_all_i
     assert_eq!(hub.world().undeliverable, ["1", "2"]);
     assert_eq!(written(&mut hub, other, 99), "<said/>", "it waited for the other stream");
     assert!(hub.orphans.is_empty() && hub.next_resumed().is_none());
-    // A stream that had nothing to wait for holds nobody.
-    hub.effects.hold(conn);
+    // A stream that waits for nothing holds nobody.
     hub.effects.when_safe(conn, other, "said");
     hub.settle(Nanos(6));
     assert_eq!(written(&mut hub, other, 99), "<said/>");

@@ -8,9 +8,9 @@ use rand_chacha::ChaCha12Rng;
 use rand_core::SeedableRng as _;
 
 use crate::limits::FRAMER_AFTER_AUTH;
-use crate::stanza::{Head, Jid, Kind, NS_CLIENT, StanzaType};
+use crate::stanza::{Condition, Head, Jid, Kind, NS_CLIENT, StanzaType};
 use crate::stream::{
-    Account, BindAnswer, Credentials, Mechanism, ServerNegotiation, ServerSettings, ServerStep,
+    Account, BindAnswer, Credentials, Mechanism, ResumeAnswer, ServerNegotiation, ServerSettings, ServerStep,
 };
 use crate::xml::{Element, Frame, Framer, Node};
 
@@ -196,6 +196,10 @@ impl Server {
                     let jid = account.with_resource("r").expect("a resource");
                     peer.jid = Some(jid.clone());
                     peer.negotiation.handle_bind(BindAnswer::Bound(jid), &mut peer.out)
+                }
+                ServerStep::Resume { .. } => {
+                    let answer = ResumeAnswer::Failed { condition: Condition::ItemNotFound, h: None };
+                    peer.negotiation.handle_resume(answer, &mut peer.out)
                 }
                 ServerStep::Element(element) => return self.on_element(id, &element),
                 ServerStep::Close => return peer.out.extend_from_slice(b"</stream:stream>"),

@@ -118,8 +118,10 @@ impl Rig {
         let account = Jid::parse(account).unwrap();
         let bound = self.world.bind(&account, resource, conn, &mut self.rng, &mut self.effects)?;
         let bare_len = u16::try_from(bound.bare_len).unwrap();
-        let (jid, bound) =
-            (bound.jid, Bound { session: bound.session, from: bound.from, bare_len, extra: None });
+        let (jid, bound) = (
+            bound.jid,
+            Bound { session: bound.session, from: bound.from, bare_len, managed: None, extra: None },
+        );
         self.clients.push(Client {
             bound,
             jid,
@@ -184,7 +186,7 @@ impl Rig {
         let origin = Origin { conn, session: Some(client.bound.session) };
         let result = self.world.on_element(element, &client.bound, origin, &mut self.effects);
         self.carry_out();
-        result
+        result.map(|management| assert_eq!(management, None))
     }
 
     /// The connection ends as `Handler::on_closed` would tell.

@@ -1,16 +1,17 @@
-//! Resource binding (RFC 6120 §7), the session of old clients (RFC 3921 §3), and the stream once it is bound.
+//! Resource binding (RFC 6120 §7) or resumption in its place (XEP-0198 §5), the session of old clients (RFC 3921 §3), and
+//! the stream once it is bound.
 //!
-//! Which resource is free, and what happens to whoever has it, is the owner's concern.
+//! Which resource is free, what happens to whoever has it, and which session can be resumed is the owner's concern.
 
 use bytes::Bytes;
 
 use super::unexpected::refuse_before_bind;
-use super::{BindAnswer, ServerSettings, ServerStep, State, Transition};
+use super::{BindAnswer, ResumeAnswer, ServerSettings, ServerStep, State, Transition};
 use crate::limits::BIND_ATTEMPTS_MAX;
 use crate::stanza::{
     Condition, Head, Jid, JidRef, Kind, NS_CLIENT, StanzaType, leans_too_much, write_error, write_raw_attr,
 };
-use crate::stream::{NS_BIND, NS_SESSION, StreamCondition, StreamError};
+use crate::stream::{Management, NS_BIND, NS_SESSION, StreamCondition, StreamError};
 use crate::xml::{Element, Node, Span, escape_text_into};
 
 /// A bind request.
@@ -28,6 +29,12 @@ pub(super) struct ExpectBindAnswer {
     pub(super) bind: ExpectBind,
     /// Raw `id` of the request.
     id: String,
+}
+
+/// The owner's word on the session that is to be resumed.
+#[derive(Debug)]
+pub(super) struct ExpectResumeAnswer {
+    pub(super) bind: ExpectBind,
 }
 
 /// Nothing in particular.
@@ -90,7 +97,10 @@ impl ExpectBind {
         out: &mut Vec<u8>,
     ) -> Transition {
         let Some(head) = Head::parse(&element).filter(|head| head.kind == Kind::Iq) else {
-            return Err(refuse_before_bind(&element));
+            return match Management::parse(&element) {
+                Some(management) => self.handle_management(management, out),
+                None => Err(refuse_before_bind(&element)),
+            };
         };
         if !is_from(&element, &head, &[&self.account]) {
             return Err(StreamError::peer(StreamCondition::InvalidFrom));
@@ -114,9 +124,36 @@ impl ExpectBind {
         }
     }
 
-    /// Writes the error; one refusal too many ends the stream too (§7.7.3).
-    fn refuse(mut self, id: &str, condition: Condition, out: &mut Vec<u8>) -> Transition {
+    /// A session may be resumed in place of binding; everything else has to wait until a resource is bound (XEP-0198 §3).
+    fn handle_management(self, management: Management, out: &mut Vec<u8>) -> Transition {
+        match management {
+            Management::Resume { h, previd } => {
+                let state = ExpectResumeAnswer { bind: self };
+                Ok((State::ExpectResumeAnswer(Box::new(state)), ServerStep::Resume { h, previd }))
+            }
+            Management::Malformed => self.fail_management(Condition::BadRequest, None, out),
+            Management::Enable { .. }
+            | Management::Enabled { .. }
+            | Management::Resumed { .. }
+            | Management::Failed { .. }
+            | Management::Request
+            | Management::Acknowledgement(_) => self.fail_management(Condition::UnexpectedRequest, None, out),
+        }
+    }
+
+    fn fail_management(self, condition: Condition, h: Option<u32>, out: &mut Vec<u8>) -> Transition {
+        Management::Failed { condition, h }.write(out);
+        self.count_refusal()
+    }
+
+    /// Writes the error.
+    fn refuse(self, id: &str, condition: Condition, out: &mut Vec<u8>) -> Transition {
         write_refusal(id, condition, out);
+        self.count_refusal()
+    }
+
+    /// One refusal too many ends the stream too (§7.7.3).
+    fn count_refusal(mut self) -> Transition {
         self.refused += 1;
         if self.refused > BIND_ATTEMPTS_MAX {
             return Err(
@@ -141,6 +178,19 @@ impl ExpectBindAnswer {
         out.extend_from_slice(b"</jid></bind></iq>");
         let ExpectBind { account, lang, refused: _ } = self.bind;
         Ok((State::Bound(Bound { account, jid, lang }), ServerStep::Continue))
+    }
+}
+
+impl ExpectResumeAnswer {
+    /// After a failure the client may bind (XEP-0198 §5).
+    pub(super) fn handle_resume(self, answer: ResumeAnswer, out: &mut Vec<u8>) -> Transition {
+        match answer {
+            ResumeAnswer::Resumed(jid) => {
+                let ExpectBind { account, lang, refused: _ } = self.bind;
+                Ok((State::Bound(Bound { account, jid, lang }), ServerStep::Continue))
+            }
+            ResumeAnswer::Failed { condition, h } => self.bind.fail_management(condition, h, out),
+        }
     }
 }
 

@@ -15,11 +15,11 @@ use bytes::Bytes;
 use rand_chacha::ChaCha12Rng;
 
 use super::credentials::hmac_sha256;
-use super::{Credentials, Mechanism, StreamError};
+use super::{Credentials, Management, Mechanism, StreamError};
 use crate::stanza::{Condition, Jid};
 use crate::xml::{Element, Frame};
 use auth::{ExpectAccount, ExpectAuth, ExpectInitialResponse, ExpectResponse};
-use bind::{Bound, ExpectBind, ExpectBindAnswer};
+use bind::{Bound, ExpectBind, ExpectBindAnswer, ExpectResumeAnswer};
 use open::{ExpectOpen, ExpectReopen};
 use work::ExpectWorked;
 
@@ -80,6 +80,20 @@ pub enum BindAnswer {
     Refused(Condition),
 }
 
+/// Answer to [`ServerStep::Resume`].
+#[derive(Debug, Clone)]
+pub enum ResumeAnswer {
+    /// The stream goes on as the one of this full JID. The owner writes `<resumed/>`, and what comes behind it.
+    Resumed(Jid),
+    /// It does not; the client may bind, or resume another one, until `BIND_ATTEMPTS_MAX`.
+    Failed {
+        /// Why.
+        condition: Condition,
+        /// What had been handled of a session that is over.
+        h: Option<u32>,
+    },
+}
+
 /// What the owner must do after a frame.
 #[derive(Debug)]
 pub enum ServerStep {
@@ -103,6 +117,13 @@ pub enum ServerStep {
     Bind {
         /// Asked for.
         resource: Option<String>,
+    },
+    /// The client wants a former session back in place of binding (XEP-0198 §5). Call `handle_resume` before the next frame.
+    Resume {
+        /// What it has handled of that.
+        h: u32,
+        /// Id of that, as the client wrote it.
+        previd: String,
     },
     /// Bound and something that is not negotiation came: hand it on. Also IQs to the server before bind (§7.1).
     Element(Element),
@@ -129,6 +150,7 @@ enum State {
     ExpectReopen(ExpectReopen),
     ExpectBind(ExpectBind),
     ExpectBindAnswer(Box<ExpectBindAnswer>),
+    ExpectResumeAnswer(Box<ExpectResumeAnswer>),
     Bound(Bound),
     /// An error was returned; whatever comes now is not read.
     Spent,
@@ -158,6 +180,14 @@ impl ServerNegotiation {
             (Frame::Element(element), State::Bound(bound)) => {
                 bound.handle_element(element, &self.settings, out)
             }
+            // XEP-0198 §3: too early is no reason to end the stream.
+            (
+                Frame::Element(element),
+                State::ExpectAuth(_) | State::ExpectInitialResponse(_) | State::ExpectResponse(_),
+            ) if Management::parse(&element).is_some() => {
+                Management::Failed { condition: Condition::UnexpectedRequest, h: None }.write(out);
+                Ok(ServerStep::Continue)
+            }
             (Frame::Element(element), _) => self.advance(|state, settings| match state {
                 State::ExpectAuth(state) => state.handle_element(&element, settings, out, rng),
                 State::ExpectInitialResponse(state) => state.handle_element(&element, settings, out, rng),
@@ -170,6 +200,7 @@ impl ServerNegotiation {
                 State::ExpectAccount(_)
                 | State::ExpectWorked(_)
                 | State::ExpectBindAnswer(_)
+                | State::ExpectResumeAnswer(_)
                 | State::Bound(_) => {
                     unreachable!("the owner answers before the next frame")
                 }
@@ -185,6 +216,7 @@ impl ServerNegotiation {
                 | State::ExpectResponse(_)
                 | State::ExpectBind(_)
                 | State::ExpectBindAnswer(_)
+                | State::ExpectResumeAnswer(_)
                 | State::Bound(_) => unreachable!("a stream has one header"),
             }),
             (Frame::Close, _) => Ok(ServerStep::Close),
@@ -233,6 +265,21 @@ impl ServerNegotiation {
         })
     }
 
+    /// Answers [`ServerStep::Resume`].
+    ///
+    /// # Errors
+    /// As [`ServerNegotiation::handle_frame`].
+    pub fn handle_resume(
+        &mut self,
+        answer: ResumeAnswer,
+        out: &mut Vec<u8>,
+    ) -> Result<ServerStep, StreamError> {
+        self.advance(|state, _| {
+            let State::ExpectResumeAnswer(state) = state else { unreachable!("nothing was to be resumed") };
+            state.handle_resume(answer, out)
+        })
+    }
+
     /// Writes our header first if it was not sent yet (for errors that come from outside: limits, XML faults,
     /// timeouts). The negotiation is over then.
     pub fn ensure_header(&mut self, out: &mut Vec<u8>, rng: &mut ChaCha12Rng) {
@@ -249,6 +296,7 @@ impl ServerNegotiation {
             State::ExpectReopen(state) => Some(&state.account),
             State::ExpectBind(state) => Some(&state.account),
             State::ExpectBindAnswer(state) => Some(&state.bind.account),
+            State::ExpectResumeAnswer(state) => Some(&state.bind.account),
             State::Bound(state) => Some(&state.account),
             State::ExpectOpen(_)
             | State::ExpectAuth(_)
