@@ -38,6 +38,7 @@ pub struct ServerWorld {
     pub(super) credentials: Vec<Option<Arc<Credentials>>>,
     pub(super) counters: ServerCounters,
     pub(super) connections: Connections,
+    /// Sessions with stream management.
     pub(super) management: Registry,
     /// Between a sender's side and its recipients' home, when that is this one. Empty whenever the hub is in charge.
     pub(super) parcels: VecDeque<Parcel>,

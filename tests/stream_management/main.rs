@@ -8,6 +8,7 @@ mod wire;
 mod acks;
 mod ends;
 mod resume;
+mod sockets;
 
 use wire::{HEADER, Wire};
 use xmpp_bench::engine::ConnId;
