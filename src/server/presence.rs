@@ -70,14 +70,10 @@ impl ServerWorld {
             self.deliver(presence, Stamp::Bare, out);
         }
         self.probe_contacts(id, account, conn, out);
-        let entry = self.shard.account(account);
-        let requests: Vec<_> = entry
-            .pending()
-            .iter()
-            .filter(|request| !entry.blocks(request.contact.as_ref()))
-            .cloned()
-            .collect();
-        for request in requests {
+        for request in self.shard.account(account).pending().to_vec() {
+            if self.shard.account(account).blocks(request.contact.as_ref()) {
+                continue;
+            }
             self.scratch.recipients.push(conn);
             self.deliver(request.stanza, Stamp::Kept, out);
         }
