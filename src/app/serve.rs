@@ -17,6 +17,7 @@ use super::terminal::Terminal;
 use super::{cores, descriptors, signals};
 use crate::limits::HOMES_MAX;
 use crate::reactor::Fleet;
+use crate::server::BusyAccount;
 
 /// Most reactors of one router.
 pub const REACTORS_MAX: usize = HOMES_MAX;
@@ -79,6 +80,7 @@ pub fn serve(options: &Options, terminal: Terminal) -> Result<Exit, Failure> {
             presences = counters.presences_in,
             iqs = counters.iqs_in,
             copies = counters.copies,
+            busiest = shares(&world.busiest()),
             bounced = counters.bounced,
             letters = report.mail.sent,
             wakes = report.mail.wakes,
@@ -121,6 +123,12 @@ fn greeting(config: &ServeConfig, address: SocketAddr, accounts: usize, is_trial
         text.push_str("connect without TLS, which is not built yet; Ctrl-C ends the router in order\n");
     }
     text
+}
+
+/// Accounts and their parts of a home's deliveries, as one word of the log.
+fn shares(busiest: &[BusyAccount]) -> String {
+    let share = |busy: &BusyAccount| format!("{} {:.0} %", busy.jid, busy.share_ratio * 100.0);
+    busiest.iter().map(share).collect::<Vec<_>>().join(", ")
 }
 
 /// Starts the log on stderr: `default` unless `XB_LOG` says otherwise.

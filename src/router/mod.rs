@@ -19,10 +19,12 @@
 //! | what an account has stored for itself (XEP-0049) | `private` |
 //! | whom an account has blocked (XEP-0191) | `blocklist` |
 //! | which home has an address; mail between homes | `home`, [`mailbox`] |
+//! | who gets the most | `busiest` |
 //! | where an address is in memory | `hash`, `index`, `shard` |
 
 mod account;
 mod blocklist;
+mod busiest;
 mod delivery;
 mod hash;
 mod home;
@@ -39,6 +41,7 @@ mod subscription;
 
 pub use account::{Account, PendingRequest};
 pub use blocklist::Blocklist;
+pub use busiest::{Busiest, Busy};
 pub use delivery::{Dropped, Verdict};
 pub use hash::{JidHash, JidHasher};
 pub use home::{HomeId, Homes};

@@ -218,6 +218,7 @@ impl ServerWorld {
     pub(super) fn remove_if_temporary(&mut self, id: AccountId) {
         let account = self.shard.account(id);
         if account.is_temporary() && account.session_count() == 0 {
+            self.busiest.forget(id);
             self.shard.remove_account(id);
         }
     }

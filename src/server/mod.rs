@@ -21,6 +21,7 @@
 //! | `values` | what of these the store keeps |
 //! | `private`, `vcard` | XEP-0049; XEP-0054 |
 //! | `hints` | what a message says about being kept (XEP-0334, XEP-0085, XEP-0160) |
+//! | `busiest` | whose stanzas are most of a home's work |
 //! | `delay` | XEP-0203: what says that a stanza comes late |
 //! | `roster`, `legacy` | RFC 6121 §2; RFC 3921 §3 |
 //! | `disco`, `contact` | XEP-0030; XEP-0157 |
@@ -29,6 +30,7 @@
 mod accounts;
 mod bind;
 mod blocking;
+mod busiest;
 mod client_link;
 mod config;
 mod connections;
@@ -62,6 +64,7 @@ mod world;
 mod write;
 
 pub use accounts::ProvisionError;
+pub use busiest::BusyAccount;
 pub use client_link::{ClientLink, ClientTask};
 pub use config::{AccountSpec, ConflictPolicy, ServerConfig};
 pub use contact::{Contacts, is_uri};

@@ -72,6 +72,7 @@ impl ServerWorld {
             self.receive_presence(stanza, to, hash, origin, out);
             return None;
         }
+        self.count_busy(to, hash);
         Some(self.shard.decide(stanza, to, hash, &mut self.scratch.recipients))
     }
 
@@ -248,6 +249,7 @@ impl ServerWorld {
         origin: Option<Origin>,
         out: &mut Effects<ClientLink>,
     ) {
+        self.count_busy(to, hash);
         let verdict = self.shard.decide(stanza, to, hash, &mut self.scratch.recipients);
         self.carry_out(stanza.clone(), verdict, origin, out);
     }
@@ -276,6 +278,7 @@ impl ServerWorld {
                     self.counters.count_drop(Dropped::Blocked);
                     continue;
                 }
+                self.count_busy_account(account);
                 self.shard.available(account, &mut self.scratch.recipients);
             }
             self.scratch.hashes = hashes;

@@ -20,7 +20,7 @@ use super::saving::Saving;
 use super::stream_management::{self, Registry};
 use crate::engine::{ConnId, Effects, Never, Target, World};
 use crate::limits::{FRAMER_AFTER_AUTH, FRAMER_BEFORE_AUTH, FramerLimits, IDLE_MAX, NEGOTIATION_MAX};
-use crate::router::{Audience, HomeId, Homes, JidHash, Parcel, Shard};
+use crate::router::{Audience, Busiest, HomeId, Homes, JidHash, Parcel, Shard};
 use crate::stanza::{Jid, Stanza};
 use crate::stream::{Credentials, Mechanism, ServerSettings};
 use crate::time::{Nanos, Utc};
@@ -37,6 +37,7 @@ pub struct ServerWorld {
     /// By [`crate::router::AccountId::index`]; `None` for what cannot log in.
     pub(super) credentials: Vec<Option<Arc<Credentials>>>,
     pub(super) counters: ServerCounters,
+    pub(super) busiest: Busiest,
     pub(super) connections: Connections,
     /// Sessions with stream management.
     pub(super) management: Registry,
@@ -118,6 +119,7 @@ impl ServerWorld {
             homes,
             credentials: Vec::new(),
             counters: ServerCounters::default(),
+            busiest: Busiest::default(),
             connections: Connections::default(),
             management: Registry::default(),
             parcels: VecDeque::new(),

@@ -2,6 +2,7 @@
 
 mod bind;
 mod blocking;
+mod busiest;
 mod contact;
 mod delivery;
 mod hints;
