@@ -3,11 +3,12 @@
 # the named tests noticed:  scripts/conformance_mutations.sh [WORD]...      all, or those with a test or file like a word
 #
 # The copy and its build stay in target/conformance-mutations, so that a second run compiles only what a fault changes. A
-# test that did not notice its fault makes the exit code 1.
+# test that did not notice its fault makes the exit code 1. A test that waits for what does not come waits 4 s here.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 root=$PWD
 export CARGO_TARGET_DIR=$root/target/conformance-mutations CARGO_INCREMENTAL=1 CARGO_TERM_COLOR=never RUST_BACKTRACE=0
+export XB_CONFORMANCE_WAIT_S=4
 tree=$CARGO_TARGET_DIR/tree
 log=$CARGO_TARGET_DIR/last.log
 mkdir -p "$tree"

@@ -23,6 +23,7 @@ mod addresses;
 mod appendix_a;
 mod binding;
 mod delivery;
+mod offline;
 mod own_settings;
 mod presence;
 mod rosters;

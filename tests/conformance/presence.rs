@@ -399,3 +399,32 @@ fn a_new_resource_sees_the_others() {
     let told = r.expect("the other's presence", |e| is_presence(e, "", &first.jid));
     assert_eq!(told.child_text("show"), "chat");
 }
+
+#[test]
+fn who_is_blocked() {
+    let (romeo, juliet) = subscribed();
+    let mut j = Client::online(&juliet, "balcony");
+    let mut r = Client::online(&romeo, "orchard");
+    tell(&mut r, &mut j);
+    j.forget();
+    let block = |id: &str, name: &str| {
+        format!(
+            "<iq type='set' id='{id}'><{name} xmlns='urn:xmpp:blocking'><item jid='{}'/></{name}></iq>",
+            juliet.jid
+        )
+    };
+    let answer = r.ask("block", &block("block", "block"));
+    assert_eq!(answer.kind(), "result", "{}", answer.raw);
+    j.expect("unavailable", |e| is_presence(e, "unavailable", &r.jid));
+    r.send("<presence><show>away</show></presence><presence><show>dnd</show></presence>");
+    r.ping();
+    // Unblocked again, what follows shows what came before; the current presence may come with that.
+    let answer = r.ask("unblock", &block("unblock", "unblock"));
+    assert_eq!(answer.kind(), "result", "{}", answer.raw);
+    tell(&mut r, &mut j);
+    let told = j.drain();
+    let away: Vec<_> = told.iter().filter(|e| e.child_text("show") == "away").collect();
+    assert!(away.is_empty(), "{told:?}");
+    // XEP-0191 §3.4: the current presence comes to who is unblocked.
+    assert_eq!(all_of(&told, "", &r.jid).iter().map(|e| e.child_text("show")).collect::<Vec<_>>(), ["dnd"]);
+}

@@ -288,4 +288,6 @@ fn a_stanzas_own_language() {
 fn the_server_tells_the_time() {
     let time = ask_server("<time xmlns='urn:xmpp:time'/>");
     assert!(time.child_text("utc").ends_with('Z') && !time.child_text("tzo").is_empty(), "{time:?}");
+    let last = ask_server("<query xmlns='jabber:iq:last'/>");
+    assert!(last.attr("seconds").parse::<u64>().is_ok(), "{last:?}");
 }

@@ -458,3 +458,12 @@ fn bad_format() {
     client.send("text between stanzas<presence/>");
     client.expect_stream_error_of(&["bad-format", "not-well-formed", "invalid-xml"]);
 }
+
+#[test]
+fn limits_are_announced() {
+    const NS: &str = "urn:xmpp:stream-limits:0";
+    let (_, features) = Client::authenticated(&User::new());
+    let limits = features.child("limits", NS).expect("limits");
+    let number = |name: &str| limits.child(name, NS).map(|c| c.text.parse::<u64>().expect("a number"));
+    assert!(number("max-bytes").is_some_and(|bytes| bytes >= 10_000), "{}", features.raw);
+}

@@ -70,6 +70,12 @@ pub(crate) fn users<const N: usize>() -> [User; N] {
     std::array::from_fn(|_| User::new())
 }
 
+/// How long an answer may take; `XB_CONFORMANCE_WAIT_S` says otherwise where faults are put in on purpose.
+fn patience(usual: Duration) -> Duration {
+    let said = std::env::var("XB_CONFORMANCE_WAIT_S").ok();
+    said.map_or(usual, |seconds| Duration::from_secs(seconds.parse().expect("a number")))
+}
+
 /// The server of this run.
 pub(crate) fn target() -> &'static Target {
     static TARGET: OnceLock<Target> = OnceLock::new();
@@ -95,7 +101,7 @@ pub(crate) fn ours(settings: &str, users: u32) -> Target {
     // "listening on 127.0.0.1:40123, domain bench.local, …"
     let address = line.strip_prefix("listening on ").and_then(|rest| rest.split(',').next()?.parse().ok());
     let address = address.unwrap_or_else(|| panic!("`serve` said {line:?}"));
-    Target { address, domain: domain.to_owned(), patience: PATIENCE, shell }
+    Target { address, domain: domain.to_owned(), patience: patience(PATIENCE), shell }
 }
 
 fn theirs(peer: &str) -> Target {
@@ -109,7 +115,7 @@ fn theirs(peer: &str) -> Target {
     Target {
         address: (host, port).to_socket_addrs().unwrap().next().unwrap(),
         domain: said["domain"].as_str().unwrap().to_owned(),
-        patience: PATIENCE_WITH_PEERS,
+        patience: patience(PATIENCE_WITH_PEERS),
         shell,
     }
 }
@@ -117,6 +123,7 @@ fn theirs(peer: &str) -> Target {
 /// Runs a shell script whose standard input ends with this process, and reads its first line.
 fn start(script: &str, arguments: &[&Path]) -> (Child, String) {
     let mut shell = Command::new("sh")
+        .env("XB_LOG", "warn")
         .args(["-c", script, "sh"])
         .args(arguments)
         .stdin(Stdio::piped())
