@@ -46,9 +46,11 @@ sys.exit(1 if silent or not outcomes else 0)
 PYTHON
 }
 
+# Only the run is timed: a build takes as long as the machine lets it.
 run_suite() {
-    (cd "$tree" && timeout 400 cargo test --locked --quiet --test conformance -- --format pretty --test-threads 16 \
-        --skip page:: --skip mutations:: --skip element:: >"$log" 2>&1)
+    (cd "$tree" && cargo test --locked --quiet --test conformance --no-run >"$log" 2>&1 &&
+        timeout 300 cargo test --locked --quiet --test conformance -- --format pretty --test-threads 16 \
+            --skip page:: --skip mutations:: --skip element:: >"$log" 2>&1)
 }
 
 is_wanted() {
@@ -59,7 +61,7 @@ is_wanted() {
     return 1
 }
 
-run_suite || { grep -a "FAILED\|error" "$log" >&2; echo "the suite fails without any fault" >&2; exit 2; }
+run_suite || { grep -a "FAILED\|error" "$log" >&2 || true; echo "the suite fails without any fault" >&2; exit 2; }
 missed=0
 echo "| File | Tests | |"
 echo "|---|---|---|"
