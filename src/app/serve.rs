@@ -5,6 +5,9 @@
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
 
@@ -24,6 +27,9 @@ pub const REACTORS_MAX: usize = HOMES_MAX;
 
 /// Environment variable with the log's filter, for instance `debug` or `xmpp_bench::server=trace`.
 const LOG_FILTER: &str = "XB_LOG";
+
+/// How long the end may take once it was asked for.
+const DRAIN_MAX: Duration = Duration::from_secs(20);
 
 /// What the command line asks for.
 #[derive(Debug, Clone, Default)]
@@ -61,7 +67,11 @@ pub fn serve(options: &Options, terminal: Terminal) -> Result<Exit, Failure> {
             .help("`--listen 127.0.0.1:0` takes any free port")
     })?;
     let stopper = fleet.stopper();
-    signals::install(move |_| stopper.stop()).map_err(|e| cannot("cannot watch signals", e))?;
+    let stop = move |_| {
+        stopper.stop();
+        exit_after(DRAIN_MAX);
+    };
+    signals::install(stop).map_err(|e| cannot("cannot watch signals", e))?;
     let is_trial = options.config.is_none();
     terminal
         .out(&greeting(&config, address, accounts, is_trial))
@@ -90,6 +100,19 @@ pub fn serve(options: &Options, terminal: Terminal) -> Result<Exit, Failure> {
         );
     }
     Ok(Exit::Passed)
+}
+
+/// Ends the process when an orderly end takes too long: a store that cannot be reached must not keep it for ever.
+fn exit_after(time: Duration) {
+    let _waits = thread::spawn(move || {
+        let (_open, never) = mpsc::channel::<()>();
+        let _ = never.recv_timeout(time);
+        tracing::error!(
+            "not everything was saved within {} s; what was answered for is safe",
+            time.as_secs()
+        );
+        std::process::exit(Exit::Internal.code().into());
+    });
 }
 
 fn build(config: &ServeConfig, reactors: usize) -> Result<Builder, Failure> {

@@ -122,6 +122,10 @@ pub trait World: Sized + std::fmt::Debug + Send + 'static {
         let _ = (now, effects);
         unreachable!("nobody has news for this world: {news:?}");
     }
+    /// No hub of the fleet has a connection, not even one that moves. Said again every turn.
+    fn on_empty(&mut self, now: Nanos, effects: &mut Effects<Self::Link>) {
+        let _ = (now, effects);
+    }
     /// The operator asked for the end (SIGINT, SIGTERM).
     fn on_stop(&mut self, now: Nanos, effects: &mut Effects<Self::Link>);
     /// Nothing is left to do: the driver returns once the outboxes are flushed.

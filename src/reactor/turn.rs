@@ -45,6 +45,7 @@ impl<W: World> Reactor<W> {
             self.listeners.clear();
             self.hub.handle_stop(now);
         }
+        self.hub.handle_emptiness(now);
         self.begin_connects(now);
         self.hub.flush_mail();
         let moved = self.hub.counters().moved_away;

@@ -8,7 +8,6 @@ use crate::engine::ConnId;
 #[derive(Debug, Default)]
 pub(super) struct Connections {
     generations: Vec<Option<u32>>,
-    count: usize,
 }
 
 impl Connections {
@@ -19,17 +18,11 @@ impl Connections {
         }
         let old = self.generations[slot].replace(conn.generation);
         assert!(old.is_none(), "a slot is reused only after its connection's end");
-        self.count += 1;
     }
 
     pub(super) fn remove(&mut self, conn: ConnId) {
         let old = self.generations.get_mut(conn.slot as usize).and_then(Option::take);
         assert_eq!(old, Some(conn.generation), "a connection ends once, after it began");
-        self.count -= 1;
-    }
-
-    pub(super) const fn is_empty(&self) -> bool {
-        self.count == 0
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = ConnId> {

@@ -22,6 +22,11 @@ pub enum Mail {
         /// Its connection that waits for it.
         conn: ConnId,
     },
+    /// Nothing follows from here that a connection caused ([`super::ending`]).
+    Goodbye {
+        /// How often this was said before.
+        round: usize,
+    },
     /// It is.
     Synced {
         /// Whose answers waited.
@@ -36,7 +41,7 @@ impl Weigh for Mail {
     fn weight_bytes(&self) -> usize {
         match self {
             Self::Parcel(parcel) => parcel.weight_bytes(),
-            Self::Sync { .. } | Self::Synced { .. } => NOTE_BYTES,
+            Self::Sync { .. } | Self::Synced { .. } | Self::Goodbye { .. } => NOTE_BYTES,
         }
     }
 }

@@ -39,6 +39,7 @@ mod counters;
 mod delay;
 mod directed;
 mod disco;
+mod ending;
 mod hints;
 mod iq;
 mod jobs;

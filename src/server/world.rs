@@ -14,6 +14,7 @@ use super::client_link::{ClientLink, ClientTask};
 use super::config::{ConflictPolicy, ServerConfig};
 use super::connections::Connections;
 use super::counters::ServerCounters;
+use super::ending::Ending;
 use super::jobs::{ServerAnswer, ServerJob};
 use super::mail::Mail;
 use super::saving::Saving;
@@ -61,7 +62,8 @@ pub struct ServerWorld {
     started: Nanos,
     /// Form of the server's service discovery (XEP-0157), `""` for none.
     pub(super) contact_form: Arc<str>,
-    stopping: bool,
+    /// How far the end has come.
+    pub(super) ending: Ending,
 }
 
 /// Buffers that are taken for one step and given back, so that nothing is allocated after warm-up.
@@ -133,7 +135,7 @@ impl ServerWorld {
             utc_at_zero: Utc::default(),
             started: Nanos::ZERO,
             contact_form: "".into(),
-            stopping: false,
+            ending: Ending::default(),
             settings,
         }
     }
@@ -183,11 +185,6 @@ impl ServerWorld {
     pub(super) fn uptime(&self) -> Duration {
         self.now - self.started
     }
-
-    /// Whether a connection that has just been accepted came too late.
-    pub(super) const fn is_stopping(&self) -> bool {
-        self.stopping
-    }
 }
 
 /// Features of an authenticated stream that are only told: roster versioning (RFC 6121 §2.6.1) and pre-approval (§3.4).
@@ -214,7 +211,7 @@ impl World for ServerWorld {
 
     fn on_accept(&mut self, now: Nanos) -> Option<ClientLink> {
         self.set_now(now);
-        (!self.stopping).then(|| ClientLink::new(&self.settings))
+        (!self.is_stopping()).then(|| ClientLink::new(&self.settings))
     }
 
     fn next_deadline(&self) -> Option<Nanos> {
@@ -251,7 +248,7 @@ impl World for ServerWorld {
         let hashes = &mut self.scratch.hashes;
         hashes.extend(mail.filter_map(|mail| match mail {
             Mail::Parcel(Parcel { audience: Audience::Here(hash), .. }) => Some(*hash),
-            Mail::Parcel(_) | Mail::Sync { .. } | Mail::Synced { .. } => None,
+            Mail::Parcel(_) | Mail::Sync { .. } | Mail::Synced { .. } | Mail::Goodbye { .. } => None,
         }));
         self.shard.touch(hashes);
         hashes.clear();
@@ -266,6 +263,7 @@ impl World for ServerWorld {
             }
             Mail::Sync { from, conn } => self.receive_sync(from, conn, effects),
             Mail::Synced { conn } => effects.release(conn),
+            Mail::Goodbye { round } => self.receive_goodbye(round, effects),
         }
     }
 
@@ -277,9 +275,14 @@ impl World for ServerWorld {
         }
     }
 
+    fn on_empty(&mut self, now: Nanos, effects: &mut Effects<ClientLink>) {
+        self.set_now(now);
+        self.begin_goodbye(effects);
+    }
+
     fn on_stop(&mut self, now: Nanos, effects: &mut Effects<ClientLink>) {
         self.set_now(now);
-        self.stopping = true;
+        self.begin_ending();
         self.end_all_hibernating(effects);
         for conn in self.connections.iter() {
             effects.task(conn, ClientTask::Shutdown);
@@ -287,6 +290,6 @@ impl World for ServerWorld {
     }
 
     fn is_done(&self) -> bool {
-        self.stopping && self.connections.is_empty() && self.is_saved()
+        self.has_all_ended()
     }
 }

@@ -191,6 +191,14 @@ impl<H: Handler> Hub<H> {
         self.settle(now);
     }
 
+    /// Tells the world when there is no connection in the fleet. For every turn.
+    pub fn handle_emptiness(&mut self, now: Nanos) {
+        if self.open.is_zero() {
+            self.world.on_empty(now, &mut self.effects);
+            self.settle(now);
+        }
+    }
+
     /// Connections that the world asked for, for the driver to make.
     pub fn take_connects(&mut self) -> Vec<Connect<H>> {
         std::mem::take(&mut self.connects)

@@ -5,6 +5,7 @@ mod blocking;
 mod busiest;
 mod contact;
 mod delivery;
+mod ending;
 mod hints;
 mod iq;
 mod last;
