@@ -1,15 +1,15 @@
-//! SASL (RFC 6120 §6): PLAIN, SCRAM-SHA-1, SCRAM-SHA-256 and ANONYMOUS, run by the `rsasl` crate.
+//! SASL (RFC 6120 §6): PLAIN, SCRAM-SHA-1, SCRAM-SHA-256 and ANONYMOUS, run by the `rsasl` crate but for the server's
+//! side of SCRAM (`scram.rs`, which says why).
 //!
 //! This module writes no XML and looks up no account. Nothing outside of it sees `rsasl`: it has to, because
 //! `rsasl` 2.3 panics on SCRAM messages with attributes of less than two bytes, so `message.rs` reads each of them first.
 //!
-//! The nonces of SCRAM come from `rsasl`'s own generator, seeded from the operating system. They are the one exception
+//! A client's nonces come from `rsasl`'s own generator, seeded from the operating system. They are the one exception
 //! to the rule that randomness is an argument below the reactor; a simulation that needs equal bytes uses PLAIN.
-//! `rsasl` compares the hash of the received proof with the StoredKey in variable time; what that could tell is the
-//! beginning of a hash that the attacker cannot choose the input of.
 
 mod client;
 mod message;
+mod scram;
 mod server;
 
 use std::borrow::Cow;
@@ -17,7 +17,7 @@ use std::borrow::Cow;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rsasl::callback::{Context, SessionCallback, SessionData};
-use rsasl::mechanisms::{anonymous, plain, scram};
+use rsasl::mechanisms::{anonymous, plain, scram as library_scram};
 use rsasl::prelude::{
     Mechanism as Implementation, Mechname, Registry, SASLConfig, SASLServer, Session, Validation,
 };
@@ -99,7 +99,7 @@ impl Failure {
 /// Mechanisms that `rsasl` may run. Not its default registry: that one has the `-PLUS` variants too, and a server that
 /// has them must refuse clients that found none offered (RFC 5802 §6).
 static IMPLEMENTATIONS: [Implementation; 4] =
-    [scram::SCRAM_SHA256, scram::SCRAM_SHA1, plain::PLAIN, anonymous::ANONYMOUS];
+    [library_scram::SCRAM_SHA256, library_scram::SCRAM_SHA1, plain::PLAIN, anonymous::ANONYMOUS];
 
 /// A configuration is a registry and the callback that knows one login's secrets: two allocations for each exchange.
 fn config(callback: impl SessionCallback + 'static) -> std::sync::Arc<SASLConfig> {

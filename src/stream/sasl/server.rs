@@ -4,14 +4,15 @@
 
 use std::sync::Arc;
 
-use rsasl::callback::{Context, Request as Query, SessionCallback, SessionData};
-use rsasl::mechanisms::scram::properties::ScramStoredPassword;
+use rsasl::callback::{Context, SessionCallback, SessionData};
 use rsasl::prelude::{MessageSent, Session, SessionError, State, Validation};
 use rsasl::property::Password;
 use rsasl::validate::{Validate, ValidationError};
 
+use super::scram::ScramServer;
 use super::{Failure, Mechanism, message, server_session};
 use crate::stanza::{Jid, JidRef};
+use crate::stream::credentials::Hash;
 use crate::stream::{Credentials, ServerSettings};
 
 /// A client's first message, read as far as it can be without the account.
@@ -19,12 +20,15 @@ use crate::stream::{Credentials, ServerSettings};
 pub(in crate::stream) struct Request {
     mechanism: Mechanism,
     message: Vec<u8>,
+    /// The server's part of SCRAM's nonce.
+    nonce: String,
     /// Bare address of the account that is asked for.
     pub(in crate::stream) account: Jid,
 }
 
 impl Request {
-    /// Reads the first message of a client at `domain`. For ANONYMOUS the account is a new one, named `fresh_name`.
+    /// Reads the first message of a client at `domain`. `fresh_name` is letters and digits that nobody can guess: the name
+    /// of the new account for ANONYMOUS, the server's part of the nonce for SCRAM (RFC 5802 §5.1).
     ///
     /// An authorization identity must be the account's own bare address (RFC 6120 §6.3.8): nobody acts for others here.
     pub(in crate::stream) fn parse(
@@ -34,7 +38,15 @@ impl Request {
         fresh_name: impl FnOnce() -> String,
     ) -> Result<Self, Failure> {
         let names = message::names(mechanism, &message)?;
-        let username = if mechanism == Mechanism::Anonymous { fresh_name() } else { names.username };
+        let mut nonce = String::new();
+        let username = match mechanism {
+            Mechanism::Anonymous => fresh_name(),
+            Mechanism::Plain => names.username,
+            Mechanism::ScramSha1 | Mechanism::ScramSha256 => {
+                nonce = fresh_name();
+                names.username
+            }
+        };
         // A name that is no localpart is nobody's: no reason to say more than for one that does not exist.
         let account = Jid::from_parts(Some(&username), domain, None).map_err(|_| Failure::NotAuthorized)?;
         if let Some(authzid) = names.authzid {
@@ -43,7 +55,7 @@ impl Request {
                 return Err(Failure::InvalidAuthzid);
             }
         }
-        Ok(Self { mechanism, message, account })
+        Ok(Self { mechanism, message, nonce, account })
     }
 
     /// Whether the first step has to salt the password: PLAIN, for an account without the shortcut, or for one that does not
@@ -73,9 +85,19 @@ pub(in crate::stream) enum Next {
 
 /// An exchange whose account is known.
 pub(in crate::stream) struct ServerExchange {
-    session: Session<Outcome>,
+    session: Run,
     /// Bare address of the account.
     pub(in crate::stream) account: Jid,
+}
+
+/// Who runs an exchange.
+enum Run {
+    Library(Session<Outcome>),
+    Scram {
+        server: ScramServer,
+        /// Made up keys are never good, not even if they were met.
+        exists: bool,
+    },
 }
 
 impl ServerExchange {
@@ -86,7 +108,7 @@ impl ServerExchange {
         credentials: Option<Arc<Credentials>>,
         settings: &Arc<ServerSettings>,
     ) -> Result<(Self, Next), Failure> {
-        let Request { mechanism, message, account } = request;
+        let Request { mechanism, message, nonce, account } = request;
         let usable = credentials.filter(|credentials| match mechanism {
             Mechanism::ScramSha1 => credentials.sha1.is_some(),
             Mechanism::ScramSha256 => credentials.sha256.is_some(),
@@ -97,8 +119,19 @@ impl ServerExchange {
             let username = account.as_ref().local().unwrap_or_default();
             Arc::new(Credentials::fake(username, &settings.process_secret, settings.plain_proofs))
         });
-        let secrets = Secrets { mechanism, exists, credentials, settings: settings.clone() };
-        let session = server_session(mechanism, secrets);
+        let keys = match mechanism {
+            Mechanism::ScramSha1 => credentials.sha1.as_ref().map(|keys| (Hash::Sha1, keys)),
+            Mechanism::ScramSha256 => credentials.sha256.as_ref().map(|keys| (Hash::Sha256, keys)),
+            Mechanism::Plain | Mechanism::Anonymous => None,
+        };
+        if let Some((hash, keys)) = keys {
+            let (server, answer) = ScramServer::begin(hash, &message, keys, &nonce)?;
+            let session = Run::Scram { server, exists };
+            return Ok((Self { session, account }, Next::Challenge(answer)));
+        }
+        let is_plain = mechanism == Mechanism::Plain;
+        let secrets = Secrets { is_plain, exists, credentials, settings: settings.clone() };
+        let session = Run::Library(server_session(mechanism, secrets));
         let mut exchange = Self { session, account };
         let next = exchange.run(&message)?;
         Ok((exchange, next))
@@ -109,14 +142,24 @@ impl ServerExchange {
         if message::is_scram(message) { self.run(message) } else { Err(Failure::MalformedRequest) }
     }
 
-    /// Hands `rsasl` a message that was read before.
+    /// Takes a message whose form was looked at before.
     fn run(&mut self, message: &[u8]) -> Result<Next, Failure> {
+        let session = match &mut self.session {
+            Run::Library(session) => session,
+            Run::Scram { server, exists } => {
+                let signature = server.finish(message)?;
+                return if *exists {
+                    Ok(Next::Success(Some(signature)))
+                } else {
+                    Err(Failure::NotAuthorized)
+                };
+            }
+        };
         let mut answer = Vec::new();
-        match self.session.step(Some(message), &mut answer) {
+        match session.step(Some(message), &mut answer) {
             Ok(State::Running) => Ok(Next::Challenge(answer)),
-            Ok(State::Finished(sent)) => match self.session.validation() {
+            Ok(State::Finished(sent)) => match session.validation() {
                 Some(true) => Ok(Next::Success((sent == MessageSent::Yes).then_some(answer))),
-                // The reason that SCRAM would give (`e=`) has no place in a failure.
                 Some(false) | None => Err(Failure::NotAuthorized),
             },
             Err(
@@ -141,7 +184,7 @@ impl Validation for Outcome {
 
 /// What `rsasl` asks for.
 struct Secrets {
-    mechanism: Mechanism,
+    is_plain: bool,
     /// Made up keys are never good, not even if they were met.
     exists: bool,
     credentials: Arc<Credentials>,
@@ -149,42 +192,17 @@ struct Secrets {
 }
 
 impl SessionCallback for Secrets {
-    fn callback(
-        &self,
-        _session: &SessionData,
-        _context: &Context<'_>,
-        query: &mut Query<'_>,
-    ) -> Result<(), SessionError> {
-        let keys = match self.mechanism {
-            Mechanism::ScramSha1 => &self.credentials.sha1,
-            Mechanism::ScramSha256 => &self.credentials.sha256,
-            Mechanism::Plain | Mechanism::Anonymous => &None,
-        };
-        if let Some(keys) = keys {
-            query.satisfy::<ScramStoredPassword<'static>>(&ScramStoredPassword::new(
-                keys.iterations,
-                &keys.salt,
-                &keys.stored_key,
-                &keys.server_key,
-            ))?;
-        }
-        Ok(())
-    }
-
     fn validate(
         &self,
         _session: &SessionData,
         context: &Context<'_>,
         validate: &mut Validate<'_>,
     ) -> Result<(), ValidationError> {
-        let accepted = match self.mechanism {
-            // rsasl has checked the proof before it asks.
-            Mechanism::ScramSha1 | Mechanism::ScramSha256 | Mechanism::Anonymous => true,
-            Mechanism::Plain => {
-                let password =
-                    context.get_ref::<Password>().ok_or(ValidationError::MissingRequiredProperty)?;
-                self.credentials.accept_password(password, &self.settings.process_secret)
-            }
+        let accepted = if self.is_plain {
+            let password = context.get_ref::<Password>().ok_or(ValidationError::MissingRequiredProperty)?;
+            self.credentials.accept_password(password, &self.settings.process_secret)
+        } else {
+            true
         };
         validate.with::<Outcome, _>(|| Ok(accepted && self.exists))?;
         Ok(())
