@@ -81,7 +81,11 @@ impl Copies {
         } else {
             let copy = Copy::whole(got);
             self.fresh.insert(account, copy.clone());
-            self.of.insert(got.client, copy);
+            // Pushes have told all that is different from the roster that it had.
+            let known = self.of.insert(got.client, copy.clone());
+            if let Some(known) = known.filter(|known| *known != copy) {
+                return Err(format!("it has been told {known:?}, and this is its roster"));
+            }
         }
         Ok(())
     }
