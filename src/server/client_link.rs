@@ -97,6 +97,12 @@ impl Bound {
         &self.from[..usize::from(self.bare_len)]
     }
 
+    /// Its stream management, if it can go on without this connection. While something that waited for the client was sent
+    /// before stream management began, and is not written yet, nobody would learn of its end.
+    pub(super) fn resumable(&self) -> Option<ManagedId> {
+        self.managed.filter(|_| self.extra.as_ref().is_none_or(|extra| extra.marks.is_empty()))
+    }
+
     /// Language of its stream, escaped.
     pub(super) fn lang(&self) -> Option<&Bytes> {
         self.extra.as_ref()?.lang.as_ref()
@@ -335,7 +341,7 @@ impl Handler for ClientLink {
         };
         cx.send(stanza, to);
         if let Some(managed) = bound.managed {
-            let wish = cx.world.management.sent(managed, cx.me, |bytes| stanza.write(to, bytes));
+            let wish = cx.world.management.sent(managed, cx.me, stanza, to, cx.now);
             self.follow(wish, cx);
         }
     }
@@ -346,7 +352,10 @@ impl Handler for ClientLink {
             ClientTask::Conflict => StreamCondition::Conflict,
             ClientTask::Shutdown => StreamCondition::SystemShutdown,
             ClientTask::TellWritten => {
-                if let State::Bound(bound) = &mut self.state {
+                // One that acknowledges tells more than the kernel.
+                if let State::Bound(bound) = &mut self.state
+                    && bound.managed.is_none()
+                {
                     bound.extra.get_or_insert_default().marks.push_back(cx.position());
                 }
                 return;
@@ -430,7 +439,7 @@ impl Handler for ClientLink {
                 // XEP-0198 §7: without a close tag the stream is unfinished.
                 let is_unfinished =
                     matches!(reason.ended, Ended::Eof | Ended::Io(_) | Ended::TimedOut | Ended::SlowReader);
-                let managed = bound.managed.filter(|_| is_unfinished);
+                let managed = bound.resumable().filter(|_| is_unfinished);
                 if !managed.is_some_and(|managed| cx.world.hibernate(managed, cx.me, false)) {
                     cx.world.end_session(bound.session, cx.effects);
                 }

@@ -17,6 +17,7 @@ use crate::limits::OFFLINE_BYTES_PER_HOME_MAX;
 use crate::router::{AccountId, SessionId, Sink};
 use crate::stanza::{Condition, Stanza, To};
 use crate::store::{Change, OfflineRecord};
+use crate::time::Utc;
 
 impl ServerWorld {
     /// A message that has to wait.
@@ -102,12 +103,17 @@ impl ServerWorld {
 
     /// The stanza as it will be given out: complete, with its address and its delay.
     fn delayed(&self, stanza: &Stanza, id: AccountId) -> Bytes {
-        let mut text = Vec::with_capacity(stanza.written_len(To::Kept) + 128);
+        let at = self.failed_at.unwrap_or_else(|| self.utc_now());
         if stanza.to().is_some() {
-            stanza.write(To::Kept, &mut text);
-        } else {
-            stanza.write(To::Stamped(&escaped(self.shard.account(id).jid().as_ref())), &mut text);
+            return self.with_delay(stanza, To::Kept, at);
         }
+        self.with_delay(stanza, To::Stamped(&escaped(self.shard.account(id).jid().as_ref())), at)
+    }
+
+    /// The stanza, and that it has waited since then.
+    pub(super) fn with_delay(&self, stanza: &Stanza, to: To<'_>, at: Utc) -> Bytes {
+        let mut text = Vec::with_capacity(stanza.written_len(to) + 128);
+        stanza.write(to, &mut text);
         let end = if stanza.element().bytes.len() == stanza.head().tag_end as usize {
             // `<message …/>`: it has content from now on.
             text.truncate(text.len() - b"/>".len());
@@ -119,7 +125,7 @@ impl ServerWorld {
                 text.iter().rposition(|byte| *byte == b'<').expect("an element with content has an end tag");
             text.split_off(end)
         };
-        write_delay(self.domain(), self.utc_now(), &mut text);
+        write_delay(self.domain(), at, &mut text);
         text.extend_from_slice(&end);
         Bytes::from(text)
     }

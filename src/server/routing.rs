@@ -15,7 +15,7 @@ use crate::router::{
     AccountId, Audience, Dropped, HomeId, JidHash, LOOK_AHEAD, Parcel, SessionId, Sink, SubscriptionChange,
     Verdict,
 };
-use crate::stanza::{Condition, Jid, JidRef, Kind, Stanza, StanzaType, write_error_reply};
+use crate::stanza::{Condition, Jid, JidRef, Kind, Stanza, StanzaType, To, write_error_reply};
 
 /// Whose call caused a stanza, when it was a client of this home: its answers go straight back.
 #[derive(Debug, Clone, Copy)]
@@ -322,7 +322,16 @@ impl ServerWorld {
         match verdict {
             Verdict::Deliver => {
                 let stamp = if stanza.head().to.is_some() { Stamp::Kept } else { Stamp::Bare };
-                self.deliver(stanza, stamp, out);
+                // The errors that it causes are not late.
+                let is_late =
+                    stanza.kind() == Kind::Message && stanza.head().stanza_type != StanzaType::Error;
+                match self.failed_at.filter(|_| is_late) {
+                    None => self.deliver(stanza, stamp, out),
+                    Some(at) => {
+                        let late = Stanza::from_own(self.with_delay(&stanza, To::Kept, at));
+                        self.deliver(late, stamp, out);
+                    }
+                }
             }
             Verdict::Bounce(condition) => self.bounce(&stanza, condition, origin, out),
             Verdict::Drop(reason) => self.counters.count_drop(reason),

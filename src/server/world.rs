@@ -46,6 +46,8 @@ pub struct ServerWorld {
     pub(super) parcels: VecDeque<Parcel>,
     /// What is not safe yet, and who waits for it.
     pub(super) saving: Saving,
+    /// When the stanza that is being routed again failed to arrive.
+    pub(super) failed_at: Option<Utc>,
     /// Bytes of all messages that wait for accounts of this home.
     pub(super) offline_bytes: usize,
     /// Roster pushes so far: the next one's id (RFC 6121 §2.1.6).
@@ -126,6 +128,7 @@ impl ServerWorld {
             management: Registry::default(),
             parcels: VecDeque::new(),
             saving: Saving::default(),
+            failed_at: None,
             offline_bytes: 0,
             pushes: 0,
             roster_tag: settings.process_tag("roster").into(),
@@ -178,7 +181,12 @@ impl ServerWorld {
     /// Wall time of the call under way.
     #[must_use]
     pub fn utc_now(&self) -> Utc {
-        self.utc_at_zero + self.now.as_duration()
+        self.utc_at(self.now)
+    }
+
+    /// Wall time of another time.
+    pub(super) fn utc_at(&self, at: Nanos) -> Utc {
+        self.utc_at_zero + at.as_duration()
     }
 
     /// How long the server has been running.

@@ -30,6 +30,8 @@ fn check_rerouted(wire: &mut Wire, juliet: ConnId, other: ConnId, name: &str) {
     let written = wire.take(other);
     assert_eq!(ids(&written), [1, 2], "{name}: {written}");
     assert!(!written.contains("<show>away"), "{name}: {written}");
+    let delay = "<delay xmlns='urn:xmpp:delay' from='d' stamp='1970-01-01T00:00:01Z'/></message>";
+    assert_eq!(written.matches(delay).count(), 2, "{name}: they say when they failed to arrive: {written}");
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod wire;
 
 mod acks;
 mod ends;
+mod offline;
 mod resume;
 mod sockets;
 

@@ -97,7 +97,7 @@ impl<H: Handler> Hub<H> {
         if self.io(target.conn).is_some_and(|io| io.phase == Phase::Open) {
             self.counters.delivered += 1;
             self.call(target.conn, now, now, |handler, cx| handler.on_delivery(stanza, target.stamp, cx));
-        } else if !stanza.is_kept_elsewhere() {
+        } else {
             self.hand_back(stanza.clone(), target, now);
         }
     }

@@ -3,11 +3,11 @@
 //! Which session can be resumed, and what a queue's length asks for, is the world's.
 
 use super::registry::Wish;
-use super::{Acknowledged, Refusal, failed};
+use super::{Acknowledged, Former, Refusal, failed};
 use crate::engine::{Cx, Ended, Timer};
 use crate::limits::IDLE_MAX;
 use crate::server::client_link::{Bound, ClientLink, ClientTask, Extra, State};
-use crate::stanza::{Condition, Jid};
+use crate::stanza::{Condition, Jid, Stanza, To};
 use crate::stream::{Management, ResumeAnswer, StreamCondition, StreamError};
 
 type ClientCx<'a> = Cx<'a, ClientLink>;
@@ -32,12 +32,13 @@ impl Resuming {
         cx: &mut ClientCx<'_>,
     ) -> Result<Result<Self, ResumeAnswer>, StreamError> {
         match cx.world.may_resume(account, &previd, h) {
-            Ok((former, lives)) => {
+            Ok(Former { origin, lives }) => {
                 if lives {
-                    cx.effects.task(former, ClientTask::Superseded);
+                    cx.effects.task(origin.conn, ClientTask::Superseded);
                 }
+                cx.world.close_barrier(origin, cx.effects);
                 cx.effects.wait(cx.me);
-                cx.effects.when_safe(former, cx.me, ClientTask::Resume);
+                cx.effects.when_safe(origin.conn, cx.me, ClientTask::Resume);
                 Ok(Ok(Self { previd, h }))
             }
             Err(Refusal::Failed(h)) => {
@@ -56,7 +57,7 @@ impl ClientLink {
         cx.effects.go_on(cx.me);
         let stream = &mut negotiating.stream;
         let account = stream.account().expect("resumption follows authentication").clone();
-        let resumed = match cx.world.resume(&account, &resuming, cx.me) {
+        let resumed = match cx.world.resume(&account, &resuming, cx.me, cx.effects) {
             Ok(resumed) => resumed,
             Err(Refusal::Failed(h)) => {
                 let answer = ResumeAnswer::Failed { condition: Condition::ItemNotFound, h };
@@ -77,9 +78,10 @@ impl ClientLink {
         cx.answer_for_unwritten();
         let managed = cx.world.management.get(id, cx.me).expect("it has just been resumed");
         Management::Resumed { h: managed.handled, previd: resuming.previd }.write(&mut bytes);
-        bytes.extend_from_slice(managed.queue.as_slice());
+        let again: Vec<Stanza> = managed.queue.stanzas().map(|(stanza, _)| stanza).collect();
         let wish = managed.on_resumed();
         cx.write(|out| out.extend_from_slice(&bytes));
+        again.iter().for_each(|stanza| cx.send(stanza, To::Kept));
         cx.clear_timer(Timer::Negotiation);
         cx.set_timer(Timer::Idle, cx.now + IDLE_MAX);
         self.follow(wish, cx);
@@ -87,7 +89,8 @@ impl ClientLink {
 
     /// [`ClientTask::Superseded`]: a new stream takes the session over (XEP-0198 §5).
     pub(in crate::server) fn on_superseded(&mut self, cx: &mut ClientCx<'_>) {
-        if let State::Bound(Bound { managed: Some(managed), .. }) = self.state
+        if let State::Bound(bound) = &self.state
+            && let Some(managed) = bound.resumable()
             && cx.world.hibernate(managed, cx.me, true)
         {
             self.state = State::Ended;
@@ -124,7 +127,7 @@ impl ClientLink {
             (Management::Request, Some(managed)) => {
                 if let Some(managed) = cx.world.management.get(managed, cx.me) {
                     let handled = managed.handled;
-                    cx.world.acknowledge(cx.me, handled, cx.effects);
+                    cx.world.acknowledge(bound.session, cx.me, handled, cx.effects);
                 }
             }
             (&Management::Acknowledgement(h), Some(id)) => {
@@ -133,6 +136,7 @@ impl ClientLink {
                 if acknowledged == Acknowledged::TooMany {
                     return Err(StreamError::handled_count_too_high(h, managed.queue.sent()));
                 }
+                cx.world.take_flushed(bound.session, acknowledged, cx.effects);
                 self.follow(wish, cx);
             }
             (Management::Malformed, _) => {

@@ -29,6 +29,7 @@ use registry::ResumptionId;
 pub(super) use registry::{Managed, ManagedId, Registry};
 
 use super::client_link::{ClientLink, ClientTask};
+use super::routing::Origin;
 use super::world::ServerWorld;
 use crate::engine::{ConnId, Effects, Stamp, Target};
 use crate::limits::SM_RESUME_MAX;
@@ -46,6 +47,15 @@ enum Refusal {
     Failed(Option<u32>),
     /// The stream ends.
     Error(StreamError),
+}
+
+/// A session that can be resumed.
+#[derive(Debug)]
+struct Former {
+    /// With the connection that it has, or had last.
+    origin: Origin,
+    /// Whether that seems to live.
+    lives: bool,
 }
 
 /// A session that goes on with another connection.
@@ -101,16 +111,20 @@ impl ServerWorld {
         target: Target,
         out: &mut Effects<ClientLink>,
     ) {
+        let now = self.now();
         let managed = self.management.of_conn(target.conn).filter(|m| m.hibernates_until.is_some());
         let Some(managed) = managed else {
-            return self.route_again(stanza, out);
+            if !stanza.is_kept_elsewhere() {
+                self.route_again(stanza, out);
+            }
+            return;
         };
         let bare = managed.from.slice(..usize::from(managed.bare_len));
         let to = match target.stamp {
             Stamp::Kept => To::Kept,
             Stamp::Bare => To::Stamped(&bare),
         };
-        if Registry::keep(managed, |bytes| stanza.write(to, bytes)) {
+        if managed.keep(&stanza, to, now) {
             let session = managed.session;
             self.counters.overfull += 1;
             self.end_session(session, out);
@@ -118,13 +132,13 @@ impl ServerWorld {
     }
 
     /// Tells a client that `handled` of its stanzas were taken, when they are safe.
-    fn acknowledge(&self, conn: ConnId, handled: u32, out: &mut Effects<ClientLink>) {
+    fn acknowledge(&mut self, session: SessionId, conn: ConnId, handled: u32, out: &mut Effects<ClientLink>) {
+        self.close_barrier(Origin { conn, session: Some(session) }, out);
         out.when_safe(conn, conn, ClientTask::Acknowledge(handled));
     }
 
-    /// Whether `account` may resume `previd` with a client that has handled `h` stanzas: the connection that the session has,
-    /// or had last, and whether that seems to live. Nothing is changed.
-    fn may_resume(&mut self, account: &Jid, previd: &str, h: u32) -> Result<(ConnId, bool), Refusal> {
+    /// Whether `account` may resume `previd` with a client that has handled `h` stanzas. Nothing is changed.
+    fn may_resume(&mut self, account: &Jid, previd: &str, h: u32) -> Result<Former, Refusal> {
         let id = ResumptionId::parse(previd).ok_or(Refusal::Failed(None))?;
         let handled = self.management.handled_of_ended(id);
         let managed = self.management.resumable(id).ok_or(Refusal::Failed(handled))?;
@@ -133,7 +147,10 @@ impl ServerWorld {
             return Err(Refusal::Failed(None));
         }
         match managed.queue.judge(h) {
-            Acknowledged::Stanzas(_) => Ok((managed.conn, managed.hibernates_until.is_none())),
+            Acknowledged::Stanzas { .. } => Ok(Former {
+                origin: Origin { conn: managed.conn, session: Some(managed.session) },
+                lives: managed.hibernates_until.is_none(),
+            }),
             // What it has lost since it acknowledged it is not here either.
             Acknowledged::Before => Err(Refusal::Failed(Some(managed.handled))),
             Acknowledged::TooMany => {
@@ -143,24 +160,48 @@ impl ServerWorld {
     }
 
     /// A hibernating session goes on with `conn`, and its client has handled `h` stanzas.
-    fn resume(&mut self, account: &Jid, resuming: &Resuming, conn: ConnId) -> Result<Resumed, Refusal> {
+    fn resume(
+        &mut self,
+        account: &Jid,
+        resuming: &Resuming,
+        conn: ConnId,
+        out: &mut Effects<ClientLink>,
+    ) -> Result<Resumed, Refusal> {
         self.may_resume(account, &resuming.previd, resuming.h)?;
         let id = ResumptionId::parse(&resuming.previd).ok_or(Refusal::Failed(None))?;
         let (managed_id, managed) = self.management.wake(id, conn).ok_or(Refusal::Failed(None))?;
-        managed.queue.acknowledge(resuming.h);
+        let acknowledged = managed.queue.acknowledge(resuming.h);
         let (session, from, bare_len) = (managed.session, managed.from.clone(), managed.bare_len);
         let entry = self.shard.session_mut(session).expect("what hibernates has not ended");
         entry.set_sink(Sink::Connection(conn));
+        let jid = entry.jid().clone();
         self.counters.resumed += 1;
-        Ok(Resumed { session, managed: managed_id, jid: entry.jid().clone(), from, bare_len })
+        self.take_flushed(session, acknowledged, out);
+        Ok(Resumed { session, managed: managed_id, jid, from, bare_len })
+    }
+
+    /// Messages that had waited for a client, and that it has acknowledged, need not be kept any more.
+    fn take_flushed(
+        &mut self,
+        session: SessionId,
+        acknowledged: Acknowledged,
+        out: &mut Effects<ClientLink>,
+    ) {
+        if let Acknowledged::Stanzas { kept: kept @ 1.., .. } = acknowledged {
+            self.on_flushed(session, kept, out);
+        }
     }
 
     /// What a session that has ended had not been acknowledged is routed again: messages to wherever they go without that
-    /// resource, and requests to an error.
+    /// resource, saying since when they are late (§4, XEP-0203), and requests to an error.
     pub(super) fn route_unacknowledged(&mut self, managed: &Managed, out: &mut Effects<ClientLink>) {
-        for stanza in managed.queue.stanzas() {
-            self.route_again(stanza, out);
+        for (stanza, at) in managed.queue.stanzas() {
+            if !stanza.is_kept_elsewhere() {
+                self.failed_at = Some(self.utc_at(at));
+                self.route_again(stanza, out);
+            }
         }
+        self.failed_at = None;
     }
 
     /// Ends the hibernating sessions whose time is over.

@@ -17,6 +17,7 @@ use crate::limits::{
     SM_ENDED_REMEMBERED_MAX, SM_QUEUE_BYTES_MAX, SM_QUEUE_STANZAS_MAX,
 };
 use crate::router::SessionId;
+use crate::stanza::{Stanza, To};
 use crate::time::Nanos;
 
 /// Names one session of the registry. Its place is used again: who asks says which connection it is, too.
@@ -89,8 +90,22 @@ pub(in crate::server) struct Wish {
 }
 
 impl Managed {
+    fn push(&mut self, stanza: &Stanza, to: To<'_>, now: Nanos) {
+        if stanza.is_kept_elsewhere() && to == To::Kept {
+            self.queue.push_kept(stanza.element().bytes.clone(), now);
+        } else {
+            self.queue.push(|bytes| stanza.write(to, bytes), now);
+        }
+    }
+
+    /// A stanza for a session without a connection: it waits. Returns whether it is one more than may.
+    pub(super) fn keep(&mut self, stanza: &Stanza, to: To<'_>, now: Nanos) -> bool {
+        self.push(stanza, to, now);
+        self.is_over()
+    }
+
     fn is_over(&self) -> bool {
-        self.queue.len() > SM_QUEUE_STANZAS_MAX || self.queue.bytes() > SM_QUEUE_BYTES_MAX
+        self.queue.own_len() > SM_QUEUE_STANZAS_MAX || self.queue.own_bytes() > SM_QUEUE_BYTES_MAX
     }
 
     /// It was asked for an acknowledgement for another reason.
@@ -102,10 +117,10 @@ impl Managed {
     /// nothing more would say so again.
     fn wish(&mut self, may_ask: bool) -> Wish {
         let mut wish = Wish {
-            full: self.queue.len() > SM_BURST_STANZAS_MAX || self.queue.bytes() > SM_BURST_BYTES_MAX,
+            full: self.queue.own_len() > SM_BURST_STANZAS_MAX || self.queue.own_bytes() > SM_BURST_BYTES_MAX,
             ..Wish::default()
         };
-        let much = self.queue.len() >= SM_ASK_STANZAS || self.queue.bytes() >= SM_ASK_BYTES;
+        let much = self.queue.len() >= SM_ASK_STANZAS || self.queue.own_bytes() >= SM_ASK_BYTES;
         if much && may_ask && !self.asked {
             self.asked = true;
             wish.ask = true;
@@ -115,7 +130,7 @@ impl Managed {
                 self.in_burst = true;
                 wish.timer = Some(SM_BURST_MAX);
             }
-        } else if !self.asked && !self.will_ask && self.queue.len() > 0 {
+        } else if !self.asked && !self.will_ask && !self.queue.is_empty() {
             self.will_ask = true;
             wish.timer = Some(SM_ASK_WAIT);
         }
@@ -125,20 +140,19 @@ impl Managed {
     /// The client has handled `h` stanzas.
     pub(super) fn on_acknowledgement(&mut self, h: u32) -> (Acknowledged, Wish) {
         let acknowledged = self.queue.acknowledge(h);
-        self.asked = false;
-        let mut wish = Wish::default();
-        if acknowledged != Acknowledged::Stanzas(0) {
-            // It reads on: whatever runs begins anew.
-            wish.no_timer = self.in_burst || self.will_ask;
+        let reads_on = matches!(acknowledged, Acknowledged::Stanzas { count: 1.., .. });
+        let no_timer = reads_on && (self.in_burst || self.will_ask);
+        if reads_on {
+            // Whatever runs begins anew.
             (self.in_burst, self.will_ask) = (false, false);
         }
-        let more = self.wish(acknowledged != Acknowledged::Stanzas(0));
-        (acknowledged, Wish { no_timer: wish.no_timer, ..more })
+        self.asked = false;
+        (acknowledged, Wish { no_timer, ..self.wish(reads_on) })
     }
 
     /// Everything in the queue was written again.
     pub(super) fn on_resumed(&mut self) -> Wish {
-        let any = self.queue.len() > 0;
+        let any = !self.queue.is_empty();
         self.asked = any;
         Wish { ask: any, ..self.wish(false) }
     }
@@ -149,7 +163,7 @@ impl Managed {
         if std::mem::take(&mut self.in_burst) && self.is_over() {
             return Wish { full: true, ..Wish::default() };
         }
-        let ask = !self.asked && self.queue.len() > 0;
+        let ask = !self.asked && !self.queue.is_empty();
         self.asked |= ask;
         Wish { ask, ..Wish::default() }
     }
@@ -226,23 +240,19 @@ impl Registry {
         ended.copied().find_map(|(id, handled)| (id == resumption).then_some(handled))
     }
 
-    /// A stanza was written to a session's stream, as `write` writes it.
+    /// A stanza was written to a session's stream.
     pub(in crate::server) fn sent(
         &mut self,
         id: ManagedId,
         conn: ConnId,
-        write: impl FnOnce(&mut Vec<u8>),
+        stanza: &Stanza,
+        to: To<'_>,
+        now: Nanos,
     ) -> Wish {
         self.get(id, conn).map_or_else(Wish::default, |managed| {
-            managed.queue.push(write);
+            managed.push(stanza, to, now);
             managed.wish(true)
         })
-    }
-
-    /// A stanza for a session without a connection: it waits. Returns whether it is one more than may.
-    pub(super) fn keep(managed: &mut Managed, write: impl FnOnce(&mut Vec<u8>)) -> bool {
-        managed.queue.push(write);
-        managed.is_over()
     }
 
     /// The session's connection ends, and it stays: until when. `None`: it cannot be resumed, or has too much in its queue.
