@@ -1,7 +1,7 @@
 //! slixmpp, a client library that nobody here wrote, talks through our router, and through Prosody and ejabberd.
 //!
-//! The play is `tests/support/slixmpp_talk.py`: it knows no server. That the two peers pass it as well is what makes
-//! it a judge of ours.
+//! The plays are `tests/support/slixmpp_talk.py` and `slixmpp_resume.py` (XEP-0198): they know no server. That the two
+//! peers pass them as well is what makes them judges of ours.
 
 mod support;
 
@@ -30,18 +30,49 @@ fn slixmpp_talks_through_ejabberd() {
     talk_through("ejabberd");
 }
 
+#[test]
+fn slixmpp_resumes_its_stream_on_our_router() {
+    let router = Router::start(2);
+    resume(&router.address.ip().to_string(), router.address.port(), router.domain);
+}
+
+#[test]
+fn slixmpp_resumes_its_stream_on_prosody() {
+    resume_on("prosody");
+}
+
+#[test]
+fn slixmpp_resumes_its_stream_on_ejabberd() {
+    resume_on("ejabberd");
+}
+
 fn talk_through(name: &str) {
     if let Some(peer) = Peer::start(name, 3) {
         talk(&peer.address.host, peer.address.port, &peer.address.domain);
     }
 }
 
+fn resume_on(name: &str) {
+    if let Some(peer) = Peer::start(name, 2) {
+        resume(&peer.address.host, peer.address.port, &peer.address.domain);
+    }
+}
+
 fn talk(host: &str, port: u16, domain: &str) {
+    play("slixmpp_talk.py", host, port, domain, &["u000000:p0", "u000001:p1", "u000002:p2"]);
+}
+
+fn resume(host: &str, port: u16, domain: &str) {
+    play("slixmpp_resume.py", host, port, domain, &["u000000:p0", "u000001:p1"]);
+}
+
+fn play(script: &str, host: &str, port: u16, domain: &str, accounts: &[&str]) {
     // CI keeps slixmpp in an environment of its own.
     let python = std::env::var_os("XB_PYTHON").unwrap_or_else(|| "python3".into());
     let output = Command::new(python)
-        .arg(path("tests/support/slixmpp_talk.py"))
-        .args([host, &port.to_string(), domain, "u000000:p0", "u000001:p1", "u000002:p2"])
+        .arg(path(&format!("tests/support/{script}")))
+        .args([host, &port.to_string(), domain])
+        .args(accounts)
         .output();
     let Ok(output) = output else { return skip("python3 is not installed") };
     let said = String::from_utf8_lossy(&output.stdout);
