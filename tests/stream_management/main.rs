@@ -9,6 +9,7 @@ mod acks;
 mod ends;
 mod offline;
 mod resume;
+mod safe;
 mod sockets;
 
 use wire::{HEADER, Wire};
