@@ -208,16 +208,13 @@ impl ClientLink {
                         }
                     }
                 }
-                ServerStep::Resume { h, previd } => {
-                    let account = stream.account().expect("resuming follows authentication").clone();
-                    match Resuming::begin(h, previd, &account, cx)? {
-                        Ok(begun) => {
-                            *resuming = Some(begun);
-                            return Ok(());
-                        }
-                        Err(answer) => stream.handle_resume(answer, bytes),
+                ServerStep::Resume { h, previd } => match Resuming::begin(h, previd, stream, cx)? {
+                    Ok(begun) => {
+                        *resuming = Some(begun);
+                        return Ok(());
                     }
-                }
+                    Err(answer) => stream.handle_resume(answer, bytes),
+                },
                 ServerStep::Element(element) => {
                     let account = stream.account().expect("the rest is refused").clone();
                     return cx.world.on_early_element(element, &account, cx.me, cx.effects);

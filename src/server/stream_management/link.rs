@@ -7,8 +7,8 @@ use super::{Acknowledged, Former, Refusal, failed};
 use crate::engine::{Cx, Ended, Timer};
 use crate::limits::IDLE_MAX;
 use crate::server::client_link::{Bound, ClientLink, ClientTask, Extra, State};
-use crate::stanza::{Condition, Jid, Stanza, To};
-use crate::stream::{Management, ResumeAnswer, StreamCondition, StreamError};
+use crate::stanza::{Condition, Stanza, To};
+use crate::stream::{Management, ResumeAnswer, ServerNegotiation, StreamCondition, StreamError};
 
 type ClientCx<'a> = Cx<'a, ClientLink>;
 
@@ -28,9 +28,10 @@ impl Resuming {
     pub(in crate::server) fn begin(
         h: u32,
         previd: String,
-        account: &Jid,
+        stream: &ServerNegotiation,
         cx: &mut ClientCx<'_>,
     ) -> Result<Result<Self, ResumeAnswer>, StreamError> {
+        let account = stream.account().expect("resumption follows authentication");
         match cx.world.may_resume(account, &previd, h) {
             Ok(Former { origin, lives }) => {
                 if lives {
