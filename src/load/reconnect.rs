@@ -153,7 +153,9 @@ impl LoadWorld {
                 record.attempts += 1;
             }
             let attempt = Attempt { phase: under_way.phase, number };
-            let handler = VirtualUser::coming_back(user, self.negotiation(user), at, now, attempt);
+            let former = self.users.take_former(user);
+            let negotiation = self.login_negotiation(user, former.as_deref());
+            let handler = VirtualUser::coming_back(user, negotiation, at, now, attempt, former);
             self.connect(handler, effects);
         }
     }

@@ -220,7 +220,7 @@ impl LoadWorld {
             if !self.share.has(user) {
                 continue;
             }
-            let handler = VirtualUser::logging_in(user, self.negotiation(user), intended, now);
+            let handler = VirtualUser::logging_in(user, self.login_negotiation(user, None), intended, now);
             self.connect(handler, effects);
         }
     }

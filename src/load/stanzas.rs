@@ -19,13 +19,10 @@ pub(super) const NS_DELAY: &str = "urn:xmpp:delay";
 /// The end of our stream.
 pub(super) const CLOSE: &[u8] = b"</stream:stream>";
 
-/// Roster get, then initial presence (RFC 6121 §2.2 asks for this order; neither waits for the other).
-pub(super) fn join(run: &Run, user: u32, out: &mut Vec<u8>) {
-    let id = StanzaId { user, seq: 0 };
-    out.extend_from_slice(b"<iq type='get' id='");
-    run.write(id, out);
-    out.extend_from_slice(b"'><query xmlns='jabber:iq:roster'/></iq><presence id='");
-    run.write(id, out);
+/// Initial presence, behind the roster get (RFC 6121 §2.2 asks for this order; neither waits for the other).
+pub(super) fn initial_presence(run: &Run, user: u32, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"<presence id='");
+    run.write(StanzaId { user, seq: 0 }, out);
     out.extend_from_slice(b"'/>");
 }
 

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use foldhash::fast::FixedState;
 
 use super::share::Share;
+use super::user::managed::Former;
 use crate::engine::ConnId;
 use crate::stanza::Jid;
 use crate::time::Nanos;
@@ -24,6 +25,8 @@ pub(super) struct User {
     pub(super) jid: Option<Jid>,
     /// Users that get this one's presence, sorted: the roster's `from` and `both`.
     pub(super) contacts: Box<[u32]>,
+    /// The session that its broken connection had, until it comes back.
+    former: Option<Box<Former>>,
     /// Where `Users::ready` has it, while it is ready.
     ready_slot: u32,
 }
@@ -172,6 +175,19 @@ impl Users {
         let known = self.get_mut(user).conn.replace(conn);
         assert!(known.is_none(), "a user has one connection at a time");
         self.connected += 1;
+    }
+
+    /// Since when it has been ready without a break; [`Nanos::MAX`] when it is not.
+    pub(super) fn ready_since(&self, user: u32) -> Nanos {
+        self.ready_since[user as usize]
+    }
+
+    pub(super) fn set_former(&mut self, user: u32, former: Box<Former>) {
+        self.get_mut(user).former = Some(former);
+    }
+
+    pub(super) fn take_former(&mut self, user: u32) -> Option<Box<Former>> {
+        self.get_mut(user).former.take()
     }
 
     pub(super) fn set_bound(&mut self, user: u32, jid: Jid) {

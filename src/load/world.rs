@@ -20,6 +20,7 @@ use super::share::Share;
 use super::stage::Stage;
 use super::tally::Tally;
 use super::together::Together;
+use super::user::managed::Former;
 use super::users::Users;
 use super::{Monitor, Scenario, VirtualUser, stanzas};
 use crate::engine::{Answerer, Connect, Effects, Errand, Job, Never, Target, World};
@@ -28,6 +29,7 @@ use crate::metrics::{Failure, IdsArrive, Invalid, LoginRecord, LoginTimes};
 use crate::stanza::{self, JidRef, Stanza};
 use crate::stream::{
     ClientNegotiation, ClientSettings, ClientWork, ClientWorked, Mechanism, SaltedPasswordCache,
+    WantedManagement,
 };
 use crate::time::Nanos;
 
@@ -191,8 +193,24 @@ impl LoadWorld {
         matches!(self.stage, Stage::Logout { .. } | Stage::Over)
     }
 
-    /// What a login of this user needs.
+    /// What a login of this user needs that will take part: `former`, again.
+    pub(super) fn login_negotiation(&self, user: u32, former: Option<&Former>) -> ClientNegotiation {
+        self.negotiation_with(
+            user,
+            match former {
+                Some(former) => former.wanted(),
+                None if self.plan.scenario.users.stream_management => WantedManagement::Offered,
+                None => WantedManagement::None,
+            },
+        )
+    }
+
+    /// What a login of this user needs that goes away again.
     pub(super) fn negotiation(&self, user: u32) -> ClientNegotiation {
+        self.negotiation_with(user, WantedManagement::None)
+    }
+
+    fn negotiation_with(&self, user: u32, management: WantedManagement) -> ClientNegotiation {
         let users = &self.plan.scenario.users;
         let password = self.shared_password.clone();
         let settings = ClientSettings {
@@ -202,6 +220,7 @@ impl LoadWorld {
             password: password.unwrap_or_else(|| users.password(user as usize).into()),
             resource: users.resource(user as usize),
             cache: self.cache.clone(),
+            management,
         };
         ClientNegotiation::new(settings)
     }
@@ -249,6 +268,23 @@ impl LoadWorld {
             self.plan.scenario.users.roster.is_none() || self.check_roster(user, times.ready)
         };
         self.tell_ready(user, times.ready, as_planned, effects);
+    }
+
+    /// A user's session goes on as if it had never been away.
+    pub(super) fn user_resumed(
+        &mut self,
+        user: u32,
+        since: Nanos,
+        times: &LoginTimes,
+        attempt: Option<Attempt>,
+        effects: &mut Effects<VirtualUser>,
+    ) {
+        self.users.set_ready(user, since);
+        if let Some(attempt) = attempt {
+            self.came_back(attempt, times);
+        }
+        self.tally.other("resumed");
+        self.tell_ready(user, since, true, effects);
     }
 
     /// Whether a user's contacts are those of the scenario's graph.

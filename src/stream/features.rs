@@ -2,7 +2,7 @@
 //!
 //! This module does not choose among them.
 
-use super::{Mechanism, NS_BIND, NS_SASL, NS_SESSION, NS_STREAM, ServerSettings};
+use super::{Mechanism, NS_BIND, NS_SASL, NS_SESSION, NS_SM, NS_STREAM, ServerSettings};
 use crate::xml::Node;
 
 /// Namespace of STARTTLS (RFC 6120 §5).
@@ -47,6 +47,8 @@ pub struct Features {
     /// STARTTLS must come first (§5.3.1: `<required/>`, or it is all that is offered).
     pub tls_required: bool,
     pub(super) bind: bool,
+    /// Stream management (XEP-0198 §2).
+    pub(super) management: bool,
     /// The session of RFC 3921 §3 is offered and not marked optional.
     pub(super) session_required: bool,
 }
@@ -69,6 +71,7 @@ impl Features {
                     features.mechanisms = names.map(|child| child.text().trim().to_owned()).collect();
                 }
                 ("bind", NS_BIND) => features.bind = true,
+                ("sm", NS_SM) => features.management = true,
                 ("session", NS_SESSION) => {
                     features.session_required = child.child("optional", NS_SESSION).is_none();
                 }

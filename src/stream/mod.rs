@@ -15,7 +15,9 @@ mod management;
 mod sasl;
 mod server;
 
-pub use client::{ClientNegotiation, ClientSettings, ClientStep, ClientWork, ClientWorked, LoginError};
+pub use client::{
+    ClientNegotiation, ClientSettings, ClientStep, ClientWork, ClientWorked, LoginError, WantedManagement,
+};
 pub use credentials::{Credentials, PasswordProof, SALT_BYTES, SaltedPasswordCache, ScramKeys};
 pub use error::{Blame, SpecificCondition, StreamCondition, StreamError};
 pub use features::Features;

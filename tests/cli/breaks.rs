@@ -37,3 +37,28 @@ fn everybody_comes_back_however_many_reactors_play() {
         );
     }
 }
+
+/// XEP-0198: whoever is cut off resumes; nothing of what was under way is lost, and nothing is excused.
+#[test]
+fn sessions_are_resumed() {
+    for reactors in [1, 2] {
+        let scenario = storm("tcp-reset").replace(
+            "do       = [{ action = \"ping\", rate = \"1/h\" }]",
+            "do       = [{ action = \"ping\", rate = \"20/s\" }, { action = \"chat\", rate = \"200/s\" }, \
+             { action = \"presence\", rate = \"50/s\" }]",
+        );
+        let scenario = scenario.replace("[users]\n", "[users]\nstream_management = true\n");
+        let folder = Folder::with("storm.toml", &scenario);
+        let ended = folder.run(&format!("storm.toml --quiet --out o --harness-reactors {reactors}"));
+        let result = folder.result("o");
+        let phase = &result["summary"]["phases"][1];
+        assert_eq!(phase["reconnect"]["back"], 8, "{}", ended.stdout);
+        assert_eq!(result["summary"]["other"]["resumed"], 8, "{}", result["summary"]["other"]);
+        let counts = |action: usize, name: &str| phase["actions"][action]["counts"][name].as_u64();
+        for action in 0..3 {
+            for name in ["lost", "missing", "duplicated", "reordered", "unexpected", "unsure"] {
+                assert!(counts(action, name).unwrap_or(0) == 0, "{name}: {}", phase["actions"][action]);
+            }
+        }
+    }
+}

@@ -167,6 +167,7 @@ impl Client {
             password: client.password.into(),
             resource: client.resource,
             cache: SaltedPasswordCache::default(),
+            management: xmpp_bench::stream::WantedManagement::None,
         });
         let mut out = Vec::new();
         negotiation.handle_connected(&mut out);
@@ -201,6 +202,7 @@ impl Client {
                     continue;
                 }
                 Ok(ClientStep::Bound { jid }) => format!("bound {jid}"),
+                Ok(ClientStep::Resumed { h }) => format!("resumed {h}"),
                 Ok(ClientStep::Element(element)) => format!("element {}", element.as_str()),
                 Ok(ClientStep::Close(error)) => {
                     self.closed = true;

@@ -38,6 +38,7 @@ impl PreflightWorld {
             password: password.into(),
             resource,
             cache: self.cache.clone(),
+            management: crate::stream::WantedManagement::None,
         })
     }
 

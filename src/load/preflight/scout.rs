@@ -112,7 +112,7 @@ impl Scout {
 
     fn negotiate(&mut self, step: Result<ClientStep, LoginError>, cx: &mut ScoutCx<'_>) {
         let error = match step {
-            Ok(ClientStep::Continue | ClientStep::Element(_)) => return,
+            Ok(ClientStep::Continue | ClientStep::Element(_) | ClientStep::Resumed { .. }) => return,
             Ok(ClientStep::Work(work)) => return cx.request(*work),
             Ok(ClientStep::Authenticated) => return cx.restart_stream(),
             Ok(ClientStep::Bound { jid }) => {

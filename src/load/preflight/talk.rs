@@ -86,7 +86,8 @@ impl PreflightWorld {
         self.talk.reflected = vec![false; self.probes.len()];
         for probe in 0..self.probes.len() {
             let mut out = Vec::new();
-            stanzas::join(&run(), id(probe, JOIN).user, &mut out);
+            stanzas::roster_get(&run(), id(probe, JOIN), &mut out);
+            stanzas::initial_presence(&run(), id(probe, JOIN).user, &mut out);
             self.say(probe, out, effects);
         }
     }

@@ -88,6 +88,8 @@ pub struct UsersSpec {
     pub create: Create,
     /// How they log in.
     pub auth: Mechanism,
+    /// They use stream management (XEP-0198), and resume when they come back.
+    pub stream_management: bool,
     /// Who is whose contact; without, what the server's rosters say.
     pub roster: Option<RosterSpec>,
     /// Registrations and logins of set-up per second; without, as fast as a few at a time are.

@@ -16,8 +16,18 @@ use crate::limits::{ROSTER_ITEMS_MAX, USERS_MAX};
 use crate::stream::Mechanism;
 
 const USERS: Words = Words {
-    known: &["count", "account", "csv", "create", "auth", "roster", "resource", "setup_rate"],
-    later: &["stream_management", "transport", "local", "remote_per_domain", "class"],
+    known: &[
+        "count",
+        "account",
+        "csv",
+        "create",
+        "auth",
+        "roster",
+        "resource",
+        "setup_rate",
+        "stream_management",
+    ],
+    later: &["transport", "local", "remote_per_domain", "class"],
 };
 const ACCOUNT: Words = Words { known: &["user", "password"], later: &["csv"] };
 const CREATE: Words = Words { known: &["provision", "register", "existing"], later: &[] };
@@ -70,7 +80,8 @@ pub(super) fn users<'t>(
         faults.add(fields.key_span("setup_rate"), "the embedded server needs no set-up", None);
     }
     let resource = fields.parsed("resource", faults, Pattern::parse);
-    Some(UsersSpec { count, accounts, resource, create, auth, roster, setup_rate })
+    let stream_management = fields.flag("stream_management", faults).unwrap_or(false);
+    Some(UsersSpec { count, accounts, resource, create, auth, stream_management, roster, setup_rate })
 }
 
 /// Accounts by pattern, or the default ones.

@@ -136,7 +136,9 @@ impl Visit {
     ) -> VisitStep {
         if let State::Negotiating(negotiation) = &mut self.state {
             return match negotiation.handle_frame(frame, out, rng) {
-                Ok(ClientStep::Continue | ClientStep::Element(_)) => VisitStep::Continue,
+                Ok(ClientStep::Continue | ClientStep::Element(_) | ClientStep::Resumed { .. }) => {
+                    VisitStep::Continue
+                }
                 Ok(ClientStep::Work(work)) => VisitStep::Work(work),
                 Ok(ClientStep::Authenticated) => VisitStep::Restart,
                 Ok(ClientStep::Bound { .. }) => self.on_bound(out),

@@ -1,5 +1,6 @@
 //! From a connection to a user that is ready: negotiation, roster, own presence.
 
+use super::super::ids::StanzaId;
 use super::super::stanzas::{self, NS_ROSTER};
 use super::super::world::LoadWorld;
 use super::{Joining, State, UserCx, VirtualUser, write_scratch};
@@ -59,8 +60,17 @@ impl VirtualUser {
                 // The negotiation's state goes here.
                 self.state =
                     State::Joining(Box::new(Joining { jid, times, contacts: None, reflected: false }));
+                self.on_bound_anew(cx);
+                if cx.world.plan.scenario.users.stream_management {
+                    self.enable_management(cx);
+                }
                 let (run, index) = (cx.world.run, self.index);
-                cx.write(|out| stanzas::join(&run, index, out));
+                self.say(None, cx, |out| stanzas::roster_get(&run, StanzaId { user: index, seq: 0 }, out));
+                self.say(None, cx, |out| stanzas::initial_presence(&run, index, out));
+            }
+            Ok(ClientStep::Resumed { h }) => {
+                let times = login.times;
+                self.on_resumed(h, times, cx);
             }
             Ok(ClientStep::Close(error)) => self.login_failed(&closed_early(error), cx),
             Err(error) => self.login_failed(&error, cx),
@@ -103,7 +113,7 @@ impl VirtualUser {
         match step {
             Ok(ClientStep::Continue | ClientStep::Element(_)) => {}
             Ok(ClientStep::Work(work)) => cx.request(*work),
-            Ok(ClientStep::Authenticated | ClientStep::Bound { .. }) => {
+            Ok(ClientStep::Authenticated | ClientStep::Bound { .. } | ClientStep::Resumed { .. }) => {
                 self.state = State::ErrandDone;
                 cx.close(CloseReason::closed(Blame::Us));
                 cx.world.errand_done("rehearsed");
@@ -137,7 +147,7 @@ impl VirtualUser {
         cx.world.user_ready(self.index, contacts, &times, self.attempt.take(), cx.effects);
         if self.index == 0 {
             let domain = std::sync::Arc::clone(&cx.world.domain);
-            cx.write(|out| stanzas::version(&domain, out));
+            self.say(None, cx, |out| stanzas::version(&domain, out));
         }
     }
 }

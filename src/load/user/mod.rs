@@ -5,6 +5,7 @@
 
 pub(super) mod answer;
 pub(super) mod login;
+pub(super) mod managed;
 mod probe;
 mod receive;
 mod visit;
@@ -21,9 +22,12 @@ use crate::engine::{CloseReason, Cx, Ended, Handler, Stamp, Timer};
 use crate::limits::{FRAMER_CLIENT, FramerLimits, LOGOUT_ANSWER_MAX, NEGOTIATION_MAX};
 use crate::metrics::{Failure, LoginTimes};
 use crate::stanza::{Jid, NS_CLIENT, Stanza};
-use crate::stream::{Blame, ClientNegotiation, ClientWorked, NS_STREAM, StreamCondition, StreamError};
+use crate::stream::{
+    Blame, ClientNegotiation, ClientWorked, Management, NS_STREAM, StreamCondition, StreamError,
+};
 use crate::time::Nanos;
 use crate::xml::{Element, Frame, Node, XmlError};
+use managed::{Former, Managed};
 use probe::Probing;
 
 /// What the schedule asks of a user.
@@ -46,6 +50,10 @@ pub struct VirtualUser {
     unwritten: VecDeque<(u64, u64)>,
     /// Its connection was broken, and this is an attempt to come back; nothing once it is ready.
     attempt: Option<Attempt>,
+    /// Its stream management, once asked for.
+    managed: Option<Box<Managed>>,
+    /// The session that it is about to resume.
+    former: Option<Box<Former>>,
 }
 
 #[derive(Debug)]
@@ -116,12 +124,13 @@ impl VirtualUser {
         intended: Nanos,
         now: Nanos,
         attempt: Attempt,
+        former: Option<Box<Former>>,
     ) -> Self {
-        Self { attempt: Some(attempt), ..Self::logging_in(index, negotiation, intended, now) }
+        Self { attempt: Some(attempt), former, ..Self::logging_in(index, negotiation, intended, now) }
     }
 
     const fn with_state(index: u32, state: State) -> Self {
-        Self { index, state, unwritten: VecDeque::new(), attempt: None }
+        Self { index, state, unwritten: VecDeque::new(), attempt: None, managed: None, former: None }
     }
 
     /// A user that will make its account and go away again.
@@ -147,6 +156,9 @@ impl VirtualUser {
     /// What is no stanza: a stream error, or something that was never negotiated.
     fn on_stream_element(&mut self, element: &Element, cx: &mut UserCx<'_>) {
         let node = Node::parse(element, NS_CLIENT);
+        if let Some(management) = Management::parse(element) {
+            return self.on_management(management, cx);
+        }
         if !node.is("error", NS_STREAM) {
             return cx.world.tally.other("not_a_stanza");
         }
@@ -171,7 +183,10 @@ impl VirtualUser {
     fn log_out(&mut self, cx: &mut UserCx<'_>) {
         match self.state {
             State::Leaving | State::ErrandDone | State::Broken => return,
-            State::Ready(_) | State::Joining(_) => cx.write(stanzas::leave),
+            State::Ready(_) | State::Joining(_) => {
+                self.acknowledge_last(cx);
+                cx.write(stanzas::leave);
+            }
             State::Negotiating(_)
             | State::Registering(_)
             | State::Rehearsing(_)
@@ -200,6 +215,8 @@ impl VirtualUser {
             How::TcpReset => cx.abort(reason),
             How::TcpClose => cx.close(reason),
             How::StreamClose => {
+                // A clean end is the session's end, too (XEP-0198 §7).
+                self.managed = None;
                 cx.write(|out| out.extend_from_slice(stanzas::CLOSE));
                 cx.close(reason);
             }
@@ -213,7 +230,9 @@ impl VirtualUser {
         }
         let mut out = std::mem::take(&mut cx.world.scratch);
         cx.world.write_operation(seq, &mut out);
-        write_scratch(out, cx);
+        self.say(Some(seq), cx, |bytes| bytes.extend_from_slice(&out));
+        out.clear();
+        cx.world.scratch = out;
         self.unwritten.push_back((cx.position(), seq));
     }
 }
@@ -347,6 +366,7 @@ impl Handler for VirtualUser {
     }
 
     fn on_closed(&mut self, reason: &CloseReason, cx: &mut UserCx<'_>) {
+        self.keep_former(cx);
         let was_ready = cx.world.users.set_gone(self.index);
         let who = cx.world.username(self.index);
         let what = format!("user {who}: {}", ended_text(&reason.ended));

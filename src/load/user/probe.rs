@@ -48,7 +48,7 @@ impl VirtualUser {
     /// A user that will find out whether ids arrive, and go away again.
     pub(in crate::load) fn probing(index: u32, negotiation: ClientNegotiation) -> Self {
         let state = State::Probing(Box::new(Probing::new(negotiation)));
-        Self { index, state, unwritten: std::collections::VecDeque::new(), attempt: None }
+        Self::with_state(index, state)
     }
 
     pub(super) fn probe(&mut self, frame: Frame, cx: &mut UserCx<'_>) {
@@ -63,7 +63,7 @@ impl VirtualUser {
         let State::Probing(probing) = &mut self.state else { return };
         let sent = StanzaId { user: self.index, seq: 0 };
         match step {
-            Ok(ClientStep::Continue) => {}
+            Ok(ClientStep::Continue | ClientStep::Resumed { .. }) => {}
             Ok(ClientStep::Work(work)) => cx.request(*work),
             Ok(ClientStep::Authenticated) => cx.restart_stream(),
             Ok(ClientStep::Bound { jid }) => {

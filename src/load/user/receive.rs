@@ -5,7 +5,7 @@ use super::super::journal::{Matched, Received, What};
 use super::super::markers::{are_marked, marker_id};
 use super::super::stanzas::{NS_DELAY, VERSION_ID};
 use super::login::software;
-use super::{State, UserCx, VirtualUser, answer, write_scratch};
+use super::{State, UserCx, VirtualUser, answer};
 use crate::stanza::{Head, Jid, Kind, StanzaType};
 use crate::xml::{Element, Span, unescape};
 
@@ -13,6 +13,7 @@ impl VirtualUser {
     /// An element on a stream that has a resource.
     pub(super) fn on_element(&mut self, element: Element, cx: &mut UserCx<'_>) {
         let Some(head) = Head::parse(&element) else { return self.on_stream_element(&element, cx) };
+        self.count_handled();
         match head.kind {
             Kind::Message => self.on_message(&element, &head, cx),
             Kind::Presence => self.on_presence(&element, &head, cx),
@@ -22,7 +23,9 @@ impl VirtualUser {
             Kind::Iq => {
                 let mut out = std::mem::take(&mut cx.world.scratch);
                 let word = answer::answer(self.jid(), element, head, &mut out);
-                write_scratch(out, cx);
+                self.say(None, cx, |bytes| bytes.extend_from_slice(&out));
+                out.clear();
+                cx.world.scratch = out;
                 cx.world.tally.other(word);
             }
         }

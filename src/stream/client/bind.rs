@@ -2,11 +2,11 @@
 //!
 //! Stanzas that come before the answer are dropped: they are for nobody yet.
 
-use super::{ClientSettings, ClientStep, LoginError, State, Transition, unexpected};
+use super::{ClientSettings, ClientStep, LoginError, State, Transition, WantedManagement, unexpected};
 use crate::stanza::{Jid, NS_CLIENT, NS_STANZAS};
 use crate::stream::features::Features;
-use crate::stream::{NS_BIND, NS_SESSION};
-use crate::xml::{Node, escape_text_into};
+use crate::stream::{Management, NS_BIND, NS_SESSION, NS_SM};
+use crate::xml::{Element, Node, escape_text_into};
 
 /// Ids of the two requests.
 const BIND_ID: &str = "bind";
@@ -16,6 +16,13 @@ const SESSION_ID: &str = "session";
 #[derive(Debug)]
 pub(super) struct ExpectBindFeatures {
     pub(super) settings: Box<ClientSettings>,
+}
+
+/// The answer to a resumption (XEP-0198 §5).
+#[derive(Debug)]
+pub(super) struct ExpectResumed {
+    settings: Box<ClientSettings>,
+    session_required: bool,
 }
 
 /// The answer to bind.
@@ -36,18 +43,44 @@ impl ExpectBindFeatures {
         if !features.bind {
             return Err(LoginError::Protocol("the server does not offer to bind a resource".into()));
         }
-        write_request(BIND_ID, "bind", NS_BIND, out);
-        match &self.settings.resource {
-            Some(resource) => {
-                out.extend_from_slice(b"><resource>");
-                escape_text_into(resource, out);
-                out.extend_from_slice(b"</resource></bind></iq>");
-            }
-            None => out.extend_from_slice(b"/></iq>"),
+        let Self { settings } = self;
+        if settings.management != WantedManagement::None && !features.management {
+            return Err(LoginError::Protocol("the server does not offer stream management".into()));
         }
-        let state = ExpectBindResult { session_required: features.session_required };
-        Ok((State::ExpectBindResult(state), ClientStep::Continue))
+        let session_required = features.session_required;
+        if let WantedManagement::Resumed { h, previd } = &settings.management {
+            Management::Resume { h: *h, previd: previd.clone() }.write(out);
+            let state = ExpectResumed { settings, session_required };
+            return Ok((State::ExpectResumed(state), ClientStep::Continue));
+        }
+        bind(&settings, session_required, out)
     }
+}
+
+impl ExpectResumed {
+    /// Whatever comes before the answer is dropped: there is no session yet.
+    pub(super) fn handle_element(self, node: &Node<'_>, element: &Element, out: &mut Vec<u8>) -> Transition {
+        if node.ns != NS_SM {
+            return Ok((State::ExpectResumed(self), ClientStep::Continue));
+        }
+        if let Some(Management::Resumed { h, .. }) = Management::parse(element) {
+            return Ok((State::Bound, ClientStep::Resumed { h }));
+        }
+        bind(&self.settings, self.session_required, out)
+    }
+}
+
+fn bind(settings: &ClientSettings, session_required: bool, out: &mut Vec<u8>) -> Transition {
+    write_request(BIND_ID, "bind", NS_BIND, out);
+    match &settings.resource {
+        Some(resource) => {
+            out.extend_from_slice(b"><resource>");
+            escape_text_into(resource, out);
+            out.extend_from_slice(b"</resource></bind></iq>");
+        }
+        None => out.extend_from_slice(b"/></iq>"),
+    }
+    Ok((State::ExpectBindResult(ExpectBindResult { session_required }), ClientStep::Continue))
 }
 
 impl ExpectBindResult {

@@ -18,7 +18,7 @@ use super::{Mechanism, NS_STREAM, SaltedPasswordCache, StreamError};
 use crate::stanza::{Jid, NS_CLIENT};
 use crate::xml::{Element, Frame, Node};
 use auth::{ExpectFeatures, ExpectSuccess};
-use bind::{ExpectBindFeatures, ExpectBindResult, ExpectSessionResult};
+use bind::{ExpectBindFeatures, ExpectBindResult, ExpectResumed, ExpectSessionResult};
 use open::{ExpectOpen, ExpectReopen};
 use work::ExpectWorked;
 
@@ -39,6 +39,25 @@ pub struct ClientSettings {
     pub resource: Option<String>,
     /// Salted passwords already computed.
     pub cache: SaltedPasswordCache,
+    /// What is wanted of stream management (XEP-0198).
+    pub management: WantedManagement,
+}
+
+/// What a client wants of stream management. It enables it itself, once bound.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum WantedManagement {
+    /// Nothing.
+    #[default]
+    None,
+    /// That it is offered; the login fails if it is not.
+    Offered,
+    /// The same, and its former session, or else a new one.
+    Resumed {
+        /// What the client has handled of it.
+        h: u32,
+        /// Its id.
+        previd: String,
+    },
 }
 
 impl std::fmt::Debug for ClientSettings {
@@ -114,6 +133,11 @@ pub enum ClientStep {
         /// Full JID.
         jid: Jid,
     },
+    /// The former session goes on.
+    Resumed {
+        /// Stanzas of the client that the server has handled.
+        h: u32,
+    },
     /// After bind: an element for the owner.
     Element(Element),
     /// The server closed the stream (with the error it gave, if any).
@@ -136,6 +160,7 @@ enum State {
     ExpectWorked(ExpectWorked),
     ExpectReopen(ExpectReopen),
     ExpectBindFeatures(ExpectBindFeatures),
+    ExpectResumed(ExpectResumed),
     ExpectBindResult(ExpectBindResult),
     ExpectSessionResult(Box<ExpectSessionResult>),
     Bound,
@@ -185,6 +210,7 @@ impl ClientNegotiation {
                 | State::ExpectSuccess(_)
                 | State::ExpectWorked(_)
                 | State::ExpectBindFeatures(_)
+                | State::ExpectResumed(_)
                 | State::ExpectBindResult(_)
                 | State::ExpectSessionResult(_)
                 | State::Bound => unreachable!("a stream has one header"),
@@ -228,6 +254,7 @@ fn handle_element(state: State, element: &Element, out: &mut Vec<u8>) -> Transit
         State::ExpectFeatures(state) => state.handle_element(&node, out),
         State::ExpectSuccess(state) => state.handle_element(&node, out),
         State::ExpectBindFeatures(state) => state.handle_element(&node, out),
+        State::ExpectResumed(state) => state.handle_element(&node, element, out),
         State::ExpectBindResult(state) => state.handle_element(&node, out),
         State::ExpectSessionResult(state) => state.handle_element(&node),
         State::Spent => Ok((State::Spent, ClientStep::Continue)),

@@ -20,6 +20,7 @@ fn settings(mechanism: Mechanism, username: &str, password: &str) -> ClientSetti
         password: password.into(),
         resource: None,
         cache: SaltedPasswordCache::default(),
+        management: crate::stream::WantedManagement::None,
     }
 }
 
