@@ -260,6 +260,11 @@ impl Client {
         self.inbox
     }
 
+    /// Elements that the server sent so far, one a line.
+    pub(crate) fn said_by_server(&self) -> Vec<&str> {
+        self.transcript.lines().filter_map(|line| line.strip_prefix("S: ")).collect()
+    }
+
     /// What has been read and not taken.
     pub(crate) fn inbox(&mut self) -> Vec<Element> {
         std::mem::take(&mut self.inbox)

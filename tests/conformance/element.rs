@@ -48,6 +48,11 @@ impl Element {
         found.map_or("", |(_, _, value)| value)
     }
 
+    /// Namespace, name and value of each attribute.
+    pub(crate) fn attrs(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        self.attrs.iter().map(|(ns, name, value)| (&**ns, &**name, &**value))
+    }
+
     pub(crate) fn has_attr(&self, name: &str) -> bool {
         self.attrs.iter().any(|(ns, local, _)| ns.is_empty() && local == name)
     }

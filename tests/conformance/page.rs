@@ -6,7 +6,7 @@ use std::process::Command;
 use super::support::path;
 
 /// Statements by their letters and highest number. Each is one row, or rows with letters behind the number.
-const STATEMENTS: [(&str, usize); 11] = [
+const STATEMENTS: [(&str, usize); 12] = [
     ("S", 13),
     ("A", 5),
     ("B", 3),
@@ -16,9 +16,11 @@ const STATEMENTS: [(&str, usize); 11] = [
     ("P", 6),
     ("Pr", 6),
     ("O", 2),
+    // XEP-0198, whose lines stand among the others there.
+    ("SM", 9),
+    // RFC 6121's own examples.
+    ("Ex", 4),
     ("J", 3),
-    // RFC 6120 §6.5: as many failures as there are; named below.
-    ("SF", 0),
 ];
 
 /// RFC 6120 §4.9.3, §6.5, §8.3.3.

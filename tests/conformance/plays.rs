@@ -1,0 +1,147 @@
+//! Examples of RFC 6121 §§2–5 and 8, played on real streams: `plays/*.txt`.
+//!
+//! A line is a resource, who speaks, and a stanza: `juliet/balcony C: <presence/>` is said by the client, and what follows
+//! `S:` must come to it. An expected stanza names what matters: attributes and children that it has not are not looked at,
+//! and a value `*` is any. `S: nothing behind romeo/orchard` is that nothing comes, up to a message from there.
+//! `@online`, `@interested` and `@bound` bring a resource; `@subscribed juliet romeo` lets the first see the second.
+//! The RFC's addresses become accounts of the server. `----` ends a play.
+
+use std::collections::BTreeMap;
+
+use super::client::{Client, settle, tell};
+use super::element::{Element, NS_STREAM, Reader, Unit};
+use super::target::{User, target};
+
+#[test]
+fn rosters() {
+    play(include_str!("plays/rosters.txt"));
+}
+
+#[test]
+fn subscriptions() {
+    play(include_str!("plays/subscriptions.txt"));
+}
+
+#[test]
+fn presence() {
+    play(include_str!("plays/presence.txt"));
+}
+
+#[test]
+fn messages() {
+    play(include_str!("plays/messages.txt"));
+}
+
+fn play(text: &str) {
+    for play in text.split("----\n") {
+        let mut stage = Stage::default();
+        for line in play.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#')) {
+            stage.perform(line);
+        }
+    }
+}
+
+#[derive(Default)]
+struct Stage {
+    users: BTreeMap<String, User>,
+    clients: BTreeMap<String, Client>,
+}
+
+impl Stage {
+    fn user(&mut self, name: &str) -> User {
+        self.users.entry(name.to_owned()).or_insert_with(User::new).clone()
+    }
+
+    fn perform(&mut self, line: &str) {
+        if let Some(directive) = line.strip_prefix('@') {
+            return self.prepare(directive);
+        }
+        let mut words = line.splitn(3, ' ');
+        let (who, speaker) = (words.next().unwrap(), words.next().unwrap());
+        let text = self.localised(words.next().unwrap());
+        if let Some(other) = text.strip_prefix("nothing behind ") {
+            return self.expect_nothing(who, other);
+        }
+        let client = self.clients.get_mut(who).unwrap_or_else(|| panic!("who is {who}? {line}"));
+        if speaker == "C:" {
+            return client.send(&text);
+        }
+        assert_eq!(speaker, "S:", "{line}");
+        let wanted = parse(&text);
+        client.expect(&text, |element| is_like(element, &wanted));
+    }
+
+    fn expect_nothing(&mut self, who: &str, other: &str) {
+        let mut from = self.clients.remove(other).unwrap();
+        let client = self.clients.get_mut(who).unwrap();
+        tell(&mut from, client);
+        let came = client.drain();
+        assert!(came.is_empty(), "{who}: {came:?}");
+        self.clients.insert(other.to_owned(), from);
+    }
+
+    fn prepare(&mut self, directive: &str) {
+        let words: Vec<_> = directive.split(' ').collect();
+        match words[..] {
+            ["online" | "interested" | "bound", who] => {
+                let (name, resource) = who.split_once('/').unwrap();
+                let user = self.user(name);
+                let come = match words[0] {
+                    "online" => Client::online,
+                    "interested" => Client::interested,
+                    _ => Client::bound,
+                };
+                self.clients.insert(who.to_owned(), come(&user, resource));
+            }
+            ["subscribed", who, whom] => {
+                let (a, b) = (self.user(who), self.user(whom));
+                let (mut from, mut to) = (Client::online(&a, "pact"), Client::online(&b, "pact"));
+                from.send(&format!("<presence to='{}' type='subscribe'/>", b.jid));
+                settle(&mut from, &mut to);
+                to.send(&format!("<presence to='{}' type='subscribed'/>", a.jid));
+                settle(&mut to, &mut from);
+                from.close();
+                to.close();
+            }
+            ["forget", who] => self.clients.get_mut(who).unwrap().forget(),
+            ["leave", who] => drop(self.clients.remove(who).unwrap().close()),
+            _ => panic!("@{directive}"),
+        }
+    }
+
+    /// The accounts' addresses for the RFC's.
+    fn localised(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for (name, user) in &self.users {
+            for domain in ["example.com", "example.net"] {
+                text = text.replace(&format!("{name}@{domain}"), &user.jid);
+            }
+        }
+        text.replace("example.com", &target().domain).replace("example.net", &target().domain)
+    }
+}
+
+/// A stanza of a play.
+fn parse(text: &str) -> Element {
+    let mut reader = Reader::new();
+    reader.push(format!("<s:stream xmlns:s='{NS_STREAM}' xmlns='jabber:client'>{text}").as_bytes());
+    loop {
+        match reader.next().unwrap_or_else(|e| panic!("{e}: {text}")) {
+            Some(Unit::Element(element)) => return element,
+            Some(Unit::Open(_)) => {}
+            other => panic!("{other:?}: {text}"),
+        }
+    }
+}
+
+/// Whether `element` has all that is wanted. A wanted `type` that is missing must be missing.
+fn is_like(element: &Element, wanted: &Element) -> bool {
+    element.is_in(&wanted.name, &wanted.ns)
+        && (wanted.has_attr("type") || wanted.name == "error" || !element.has_attr("type"))
+        && wanted.attrs().all(|(ns, name, value)| match value {
+            "*" => !element.attr_in(name, ns).is_empty(),
+            value => element.attr_in(name, ns) == value,
+        })
+        && (wanted.text.trim().is_empty() || wanted.text.trim() == element.text.trim())
+        && wanted.children.iter().all(|child| element.children.iter().any(|other| is_like(other, child)))
+}
