@@ -219,3 +219,16 @@ fn an_approval_is_taken_back() {
     pair.r.send(&format!("<presence type='subscribe' id='{id}' to='{}'/>", pair.juliet.jid));
     pair.j.expect("the request", |e| is_presence(e, "subscribe", &pair.romeo.jid));
 }
+
+#[test]
+fn an_answer_to_a_probe_keeps_an_approval() {
+    let mut pair = Pair::new();
+    pair.juliet_says("subscribed");
+    // Romeo may not know yet: the server's `unsubscribed` is no word of Juliet's.
+    pair.romeo_says("probe");
+    pair.j.forget();
+    pair.r.forget();
+    pair.romeo_says("subscribe");
+    pair.r.expect("the server's approval", |e| is_presence(e, "subscribed", &pair.juliet.jid));
+    assert!(pair.j.drain().iter().all(|e| e.kind() != "subscribe"));
+}
