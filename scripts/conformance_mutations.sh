@@ -49,7 +49,7 @@ PYTHON
 # Only the run is timed: a build takes as long as the machine lets it.
 run_suite() {
     (cd "$tree" && cargo test --locked --quiet --test conformance --no-run >"$log" 2>&1 &&
-        timeout 300 cargo test --locked --quiet --test conformance -- --format pretty --test-threads 16 \
+        timeout 300 cargo test --locked --quiet --test conformance -- --format pretty --test-threads 8 \
             --skip page:: --skip mutations:: --skip element:: >"$log" 2>&1)
 }
 

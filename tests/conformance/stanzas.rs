@@ -291,3 +291,17 @@ fn the_server_tells_the_time() {
     let last = ask_server("<query xmlns='jabber:iq:last'/>");
     assert!(last.attr("seconds").parse::<u64>().is_ok(), "{last:?}");
 }
+
+#[test]
+fn an_iq_to_ones_own_account() {
+    let romeo = User::new();
+    let mut client = Client::online(&romeo, "orchard");
+    let get = format!("<iq type='get' id='own' to='{}'><query xmlns='jabber:iq:roster'/></iq>", romeo.jid);
+    let answer = client.ask("own", &get);
+    assert!(
+        answer.kind() == "result" && answer.child("query", "jabber:iq:roster").is_some(),
+        "{}",
+        answer.raw
+    );
+    assert!(!answer.has_attr("from") || answer.from() == romeo.jid, "{}", answer.raw);
+}

@@ -467,3 +467,14 @@ fn limits_are_announced() {
     let number = |name: &str| limits.child(name, NS).map(|c| c.text.parse::<u64>().expect("a number"));
     assert!(number("max-bytes").is_some_and(|bytes| bytes >= 10_000), "{}", features.raw);
 }
+
+#[test]
+fn a_restart_cannot_change_the_domain() {
+    let juliet = User::new();
+    let mut client = Client::opened();
+    client.send(&plain("", &juliet.name, &juliet.password));
+    client.expect_success();
+    client.send(&header("elsewhere.invalid"));
+    client.expect_header();
+    client.expect_stream_error("host-unknown");
+}
