@@ -19,19 +19,22 @@ git ls-files --cached --others --exclude-standard -z | while IFS= read -r -d '' 
     cmp -s "$file" "$tree/$file" || { mkdir -p "$(dirname "$tree/$file")"; cp "$file" "$tree/$file"; touch "$tree/$file"; }
 done
 
+# The list as it stands now: it may be edited while this runs for an hour.
+cp tests/conformance/mutations.toml "$CARGO_TARGET_DIR/list.toml"
+
 # Prints number and file of each fault; or, with a number, puts that one in; or, with a log too, what noticed it.
 fault() {
     python3 - "$root" "$tree" "$@" <<'PYTHON'
 import pathlib, re, sys, tomllib
 root, tree = map(pathlib.Path, sys.argv[1:3])
-faults = tomllib.loads((root / "tests/conformance/mutations.toml").read_text())["mutation"]
+faults = tomllib.loads((tree.parent / "list.toml").read_text())["mutation"]
 if len(sys.argv) == 3:
     for number, fault in enumerate(faults):
         print(number, fault["file"], " ".join(fault["tests"]), sep="\t")
     sys.exit()
 fault = faults[int(sys.argv[3])]
 if len(sys.argv) == 4:
-    text = (root / fault["file"]).read_text()
+    text = (tree / fault["file"]).read_text()
     assert text.count(fault["find"]) == 1, fault["find"]
     (tree / fault["file"]).write_text(text.replace(fault["find"], fault["replace"]))
     sys.exit()
@@ -67,9 +70,10 @@ echo "| File | Tests | |"
 echo "|---|---|---|"
 while IFS=$'\t' read -r number file tests; do
     is_wanted "$file $tests" "$@" || continue
+    cp "$tree/$file" "$tree/$file.sound"
     fault "$number"
     run_suite || true
-    cp "$file" "$tree/$file"
+    mv "$tree/$file.sound" "$tree/$file"
     touch "$tree/$file"
     said=$(fault "$number" "$log") || missed=1
     echo "| $file | $tests | $said |"
