@@ -172,6 +172,13 @@ impl Client {
         self.read()
     }
 
+    /// A connection whose first words are these.
+    pub(crate) fn saying(text: &str) -> Self {
+        let mut client = Self::connect();
+        client.send(text);
+        client
+    }
+
     /// Sends an IQ that has this `id`, and waits for its answer.
     pub(crate) fn ask(&mut self, id: &str, iq: &str) -> Element {
         self.send(iq);

@@ -1,4 +1,4 @@
-//! RFC 6120 §4 and §11: streams, their ends and errors, and the XML that they may be made of.
+//! RFC 6120 §4: streams, their ends and errors. The XML that they may be made of is in `xml`.
 
 use super::client::{Client, tell};
 use super::element::NS_STREAM;
@@ -10,17 +10,10 @@ fn header_with(attributes: &str) -> String {
     format!("<stream:stream {attributes} xmlns='jabber:client' xmlns:stream='{NS_STREAM}'>")
 }
 
-/// A stream that begins with this, and answers with a header.
-fn begun(text: &str) -> Client {
-    let mut client = Client::connect();
-    client.send(text);
-    client
-}
-
 #[test]
 fn a_header_is_answered() {
     let domain = &target().domain;
-    let mut client = begun(&header(domain));
+    let mut client = Client::saying(&header(domain));
     let answer = client.expect_header();
     assert_eq!((answer.from(), answer.attr("version")), (&**domain, "1.0"));
     assert!(answer.has_attr("id"));
@@ -31,7 +24,7 @@ fn a_header_is_answered() {
 fn ids_are_fresh() {
     let mut ids: Vec<String> = Vec::new();
     for _ in 0..8 {
-        let mut client = begun(&header(&target().domain));
+        let mut client = Client::saying(&header(&target().domain));
         ids.push(client.expect_header().id().to_owned());
     }
     assert!(ids.iter().all(|id| id.len() >= 8), "too short to be hard to guess: {ids:?}");
@@ -42,7 +35,7 @@ fn ids_are_fresh() {
 
 #[test]
 fn a_header_has_a_language() {
-    let mut client = begun(&header(&target().domain));
+    let mut client = Client::saying(&header(&target().domain));
     let answer = client.expect_header();
     assert!(!answer.attr_in("lang", "http://www.w3.org/XML/1998/namespace").is_empty(), "{answer:?}");
 }
@@ -50,16 +43,17 @@ fn a_header_has_a_language() {
 #[test]
 fn a_header_is_for_who_said_who_it_is() {
     let domain = &target().domain;
-    let mut client = begun(&header(domain));
+    let mut client = Client::saying(&header(domain));
     assert!(!client.expect_header().has_attr("to"));
     let juliet = User::new();
-    let mut client = begun(&header_with(&format!("to='{domain}' from='{}' version='1.0'", juliet.jid)));
+    let mut client =
+        Client::saying(&header_with(&format!("to='{domain}' from='{}' version='1.0'", juliet.jid)));
     assert_eq!(client.expect_header().to(), juliet.jid);
 }
 
 #[test]
 fn an_unknown_domain() {
-    let mut client = begun(&header("elsewhere.invalid"));
+    let mut client = Client::saying(&header("elsewhere.invalid"));
     client.expect_header();
     client.expect_stream_error("host-unknown");
 }
@@ -67,7 +61,7 @@ fn an_unknown_domain() {
 #[test]
 fn a_wrong_namespace() {
     let domain = &target().domain;
-    let mut client = begun(&format!(
+    let mut client = Client::saying(&format!(
         "<stream:stream to='{domain}' version='1.0' xmlns='jabber:client' xmlns:stream='urn:other'>"
     ));
     client.expect_header();
@@ -77,7 +71,7 @@ fn a_wrong_namespace() {
 #[test]
 fn a_wrong_prefix() {
     let domain = &target().domain;
-    let mut client = begun(&format!(
+    let mut client = Client::saying(&format!(
         "<flow:stream to='{domain}' version='1.0' xmlns='jabber:client' xmlns:flow='{NS_STREAM}'>"
     ));
     client.expect_header();
@@ -91,7 +85,7 @@ fn a_wrong_prefix() {
 #[test]
 fn a_wrong_content_namespace() {
     let domain = &target().domain;
-    let mut client = begun(&format!(
+    let mut client = Client::saying(&format!(
         "<stream:stream to='{domain}' version='1.0' xmlns='urn:content' xmlns:stream='{NS_STREAM}'>"
     ));
     client.expect_header();
@@ -100,7 +94,7 @@ fn a_wrong_content_namespace() {
 
 #[test]
 fn a_higher_version() {
-    let mut client = begun(&header_with(&format!("to='{}' version='2.0'", target().domain)));
+    let mut client = Client::saying(&header_with(&format!("to='{}' version='2.0'", target().domain)));
     assert_eq!(client.expect_header().attr("version"), "1.0");
     let answer = client.next();
     if !answer.is_in("features", NS_STREAM) {
@@ -111,14 +105,14 @@ fn a_higher_version() {
 
 #[test]
 fn a_higher_minor_version() {
-    let mut client = begun(&header_with(&format!("to='{}' version='1.10'", target().domain)));
+    let mut client = Client::saying(&header_with(&format!("to='{}' version='1.10'", target().domain)));
     assert_eq!(client.expect_header().attr("version"), "1.0");
     client.expect_features();
 }
 
 #[test]
 fn no_version() {
-    let mut client = begun(&header_with(&format!("to='{}'", target().domain)));
+    let mut client = Client::saying(&header_with(&format!("to='{}'", target().domain)));
     let answer = client.expect_header();
     if answer.has_attr("version") {
         client.expect_stream_error("unsupported-version");
@@ -142,7 +136,7 @@ fn an_error_ends_the_stream() {
 
 #[test]
 fn an_error_has_its_header_first() {
-    let mut client = begun("<?xml version='1.0'?><!DOCTYPE x><x>");
+    let mut client = Client::saying("<?xml version='1.0'?><!DOCTYPE x><x>");
     client.expect_header();
     client.expect_stream_error_of(&["restricted-xml", "not-well-formed"]);
 }
@@ -215,7 +209,7 @@ fn no_white_space_during_sasl() {
 fn a_restart_begins_a_new_stream() {
     let [juliet] = users();
     let domain = &target().domain;
-    let mut client = begun(&header(domain));
+    let mut client = Client::saying(&header(domain));
     let first = client.expect_header();
     client.expect_features();
     client.send(&plain("", &juliet.name, &juliet.password));
@@ -257,69 +251,9 @@ fn features_match_the_step() {
     assert!(session.is_none_or(|s| s.children.iter().any(|c| c.name == "optional")), "{}", after.raw);
 }
 
-/// A bound client says this, and its stream ends with one of these.
-fn is_refused(text: &str, conditions: &[&str]) {
-    let mut client = Client::online(&User::new(), "balcony");
-    client.send(text);
-    client.expect_stream_error_of(conditions);
-}
-
-#[test]
-fn a_comment() {
-    is_refused("<!-- hark -->", &["restricted-xml"]);
-}
-
-#[test]
-fn a_processing_instruction() {
-    is_refused("<?hark who goes?>", &["restricted-xml"]);
-}
-
-#[test]
-fn a_dtd() {
-    let mut client = begun("<?xml version='1.0'?><!DOCTYPE stream [<!ENTITY a 'b'>]>");
-    client.send(&header(&target().domain));
-    client.expect_header();
-    client.expect_stream_error("restricted-xml");
-}
-
-#[test]
-fn an_entity() {
-    is_refused("<message><body>&rose;</body></message>", &["restricted-xml", "not-well-formed"]);
-}
-
-#[test]
-fn ill_formed() {
-    is_refused("<message><body>b</message></body>", &["not-well-formed"]);
-}
-
-#[test]
-fn a_declared_encoding() {
-    let mut client = begun("<?xml version='1.0' encoding='ISO-8859-1'?>");
-    client.send(&header(&target().domain)["<?xml version='1.0'?>".len()..]);
-    client.expect_header();
-    client.expect_stream_error("unsupported-encoding");
-}
-
-#[test]
-fn bytes_that_are_no_utf_8() {
-    let mut client = Client::online(&User::new(), "balcony");
-    client.send_bytes(b"<message><body>\xc3\x28</body></message>");
-    client.expect_stream_error_of(&["unsupported-encoding", "not-well-formed"]);
-}
-
-#[test]
-fn a_late_xml_declaration() {
-    is_refused("<?xml version='1.0'?><presence/>", &["not-well-formed", "restricted-xml"]);
-}
-
-#[test]
-fn an_undeclared_prefix() {
-    is_refused("<message><rose:body/></message>", &["not-well-formed"]);
-}
-
 #[test]
 fn an_unknown_element() {
-    is_refused("<unknown xmlns='urn:unknown'/>", &["unsupported-stanza-type"]);
+    super::xml::is_refused("<unknown xmlns='urn:unknown'/>", &["unsupported-stanza-type"]);
 }
 
 #[test]
