@@ -93,6 +93,28 @@ conditions! {
     UnexpectedRequest "unexpected-request" Wait "§8.3.3.22: understood, but not expected now.";
 }
 
+impl Condition {
+    /// The number that errors had before they had conditions (XEP-0086), for protocols as old as these.
+    #[must_use]
+    pub const fn legacy_code(self) -> u16 {
+        match self {
+            Self::BadRequest | Self::JidMalformed | Self::UnexpectedRequest => 400,
+            Self::NotAuthorized => 401,
+            Self::Forbidden => 403,
+            Self::ItemNotFound | Self::RecipientUnavailable | Self::RemoteServerNotFound => 404,
+            Self::NotAllowed => 405,
+            Self::NotAcceptable | Self::PolicyViolation => 406,
+            Self::RegistrationRequired | Self::SubscriptionRequired => 407,
+            Self::Conflict => 409,
+            Self::InternalServerError | Self::ResourceConstraint | Self::UndefinedCondition => 500,
+            Self::FeatureNotImplemented => 501,
+            Self::Gone | Self::Redirect => 302,
+            Self::ServiceUnavailable => 503,
+            Self::RemoteServerTimeout => 504,
+        }
+    }
+}
+
 impl fmt::Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())

@@ -31,7 +31,21 @@ pub fn write_error_reply_with(
     out: &mut Vec<u8>,
 ) -> bool {
     write_reply(stanza, condition, from_if_no_to, out, |out| {
-        write_error_parts(condition, error_type, None, application, out);
+        write_error_parts(condition, (error_type, None), None, application, out);
+    })
+}
+
+/// As [`write_error_reply`], with the code that errors had before they had conditions (XEP-0086), and with an application's
+/// own condition (XML) beside the defined one.
+pub fn write_error_reply_coded(
+    stanza: &Stanza,
+    (condition, application): (Condition, &str),
+    from_if_no_to: &str,
+    out: &mut Vec<u8>,
+) -> bool {
+    let code = Some(condition.legacy_code());
+    write_reply(stanza, condition, from_if_no_to, out, |out| {
+        write_error_parts(condition, (condition.default_type(), code), None, application, out);
     })
 }
 
@@ -58,19 +72,21 @@ fn write_reply(
 
 /// Appends `<error type='…'>…</error>` (RFC 6120 §8.3.2) with an optional text in English, unescaped.
 pub fn write_error(condition: Condition, text: Option<&str>, out: &mut Vec<u8>) {
-    write_error_parts(condition, condition.default_type(), text, "", out);
+    write_error_parts(condition, (condition.default_type(), None), text, "", out);
 }
 
 fn write_error_parts(
     condition: Condition,
-    error_type: ErrorType,
+    (error_type, code): (ErrorType, Option<u16>),
     text: Option<&str>,
     application: &str,
     out: &mut Vec<u8>,
 ) {
-    for part in
-        ["<error type='", error_type.as_str(), "'><", condition.as_str(), " xmlns='", NS_STANZAS, "'/>"]
-    {
+    out.extend_from_slice(b"<error");
+    if let Some(code) = code {
+        out.extend_from_slice(format!(" code='{code}'").as_bytes());
+    }
+    for part in [" type='", error_type.as_str(), "'><", condition.as_str(), " xmlns='", NS_STANZAS, "'/>"] {
         out.extend_from_slice(part.as_bytes());
     }
     if let Some(text) = text {

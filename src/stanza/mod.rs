@@ -12,8 +12,8 @@ mod stanza;
 
 pub use condition::{Condition, ErrorType};
 pub use error_reply::{
-    write_error, write_error_reply, write_error_reply_with, write_iq_result_empty, write_iq_result_open,
-    write_raw_attr,
+    write_error, write_error_reply, write_error_reply_coded, write_error_reply_with, write_iq_result_empty,
+    write_iq_result_open, write_raw_attr,
 };
 pub use head::{Head, Kind, StanzaType};
 pub use jid::{Jid, JidCow, JidError, JidRef};
