@@ -4,7 +4,7 @@ use super::arrows::layer;
 use super::source::{File, assert_clean, below_src, files, module_of, tokens};
 
 /// Where a package may be named. A home is a prefix of a path below `src/`.
-const HOMES: [(&str, &[&str]); 28] = [
+const HOMES: [(&str, &[&str]); 30] = [
     ("mio", &["reactor/"]),
     ("socket2", &["reactor/"]),
     ("getrandom", &["reactor/", "app/"]), // app/ salts the accounts that it makes
@@ -15,6 +15,8 @@ const HOMES: [(&str, &[&str]); 28] = [
     ("memchr", &["xml/scan"]),
     ("xmlparser", &["xml/element"]),
     ("jid", &["stanza/jid"]),
+    ("unicode_normalization", &["stanza/jid"]),
+    ("unicode_properties", &["stanza/jid"]),
     ("rsasl", &["stream/"]),
     ("hmac", &["stream/"]),
     ("sha1", &["stream/"]),

@@ -4,6 +4,7 @@
 //! the ASCII subset on which stringprep (RFC 6122) and PRECIS (RFC 7622) agree is checked in one pass and borrowed.
 //! Everything else goes to the `jid` crate in `prepare.rs`. Since the peers still run stringprep, so does that path.
 
+mod agreement;
 mod prepare;
 mod punycode;
 mod table;
@@ -141,6 +142,20 @@ impl Jid {
     /// As [`JidRef::parse`].
     pub fn from_parts(local: Option<&str>, domain: &str, resource: Option<&str>) -> Result<Self, JidError> {
         prepare::from_parts(local, domain, resource)
+    }
+
+    /// The address of an account that is to be made: its localpart has to mean the same to servers that run stringprep (RFC
+    /// 6122) and to those that run PRECIS (RFC 7622).
+    ///
+    /// # Errors
+    /// As [`JidRef::parse`], and for a localpart on which the two disagree.
+    pub fn new_account(local: &str, domain: &str) -> Result<Self, JidError> {
+        let jid = Self::from_parts(Some(local), domain, None)?;
+        if agreement::agrees(local, jid.as_ref().local().unwrap_or_default()) {
+            Ok(jid)
+        } else {
+            Err(JidError { what: "localpart has characters that servers take for different ones" })
+        }
     }
 
     /// Borrowed.

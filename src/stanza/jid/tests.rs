@@ -195,3 +195,36 @@ proptest! {
         }
     }
 }
+
+/// What two preparations take for different names, or one of them for none, is no name for a new account.
+#[test]
+fn new_accounts_have_names_that_mean_one_thing() {
+    for (name, prepared) in [
+        ("juliet", "juliet"),
+        ("Juliet", "juliet"),
+        ("a+b,c;d", "a+b,c;d"),
+        ("J\u{fc}rgen", "j\u{fc}rgen"),
+        ("\u{410}\u{43d}\u{43d}\u{430}", "\u{430}\u{43d}\u{43d}\u{430}"),
+        ("\u{92e}\u{94d}\u{92f}", "\u{92e}\u{94d}\u{92f}"),
+        ("\u{6f22}\u{5b57}7", "\u{6f22}\u{5b57}7"),
+    ] {
+        assert_eq!(Jid::new_account(name, "d").unwrap().as_ref().local(), Some(prepared));
+    }
+    for (name, why) in [
+        ("", "none at all"),
+        ("a@b", "none at all"),
+        ("stra\u{df}e", "stringprep has ss, PRECIS keeps it"),
+        ("\u{3c2}", "the other sigma"),
+        ("\u{fb01}n", "a ligature"),
+        ("\u{17f}", "a long s"),
+        ("\u{2167}", "a number of one letter"),
+        ("a\u{ad}b", "a hyphen that is not seen"),
+        ("a\u{200d}b", "a joiner"),
+        ("\u{2665}", "a symbol"),
+        ("\u{1100}", "an old jamo"),
+        ("\u{b7}", "a dot with a rule of its own"),
+        ("\u{3021}", "a number that is no digit"),
+    ] {
+        assert!(Jid::new_account(name, "d").is_err(), "{why}");
+    }
+}
