@@ -36,6 +36,10 @@ pub struct Shard<C> {
     /// With their sessions inside: from an address to its connection it is two steps in memory, index and account.
     accounts: Slab<Account<C>>,
     session_count: usize,
+    /// Accounts that end with their last session.
+    temporary_count: usize,
+    /// Accounts with a session.
+    online_count: usize,
     /// Sessions so far: the next one's generation.
     generation: u32,
     /// Presence stanzas so far: the next one's order.
@@ -51,6 +55,8 @@ impl<C: Copy> Shard<C> {
             index: Index::default(),
             accounts: Slab::new(),
             session_count: 0,
+            temporary_count: 0,
+            online_count: 0,
             generation: 0,
             presences: 0,
         }
@@ -71,6 +77,7 @@ impl<C: Copy> Shard<C> {
         let slot = self.accounts.insert(Account::new(jid, roster, temporary));
         let id = AccountId(u32::try_from(slot).expect("fewer accounts than 2^32"));
         self.index.insert(hash, id.0);
+        self.temporary_count += usize::from(temporary);
         Some(id)
     }
 
@@ -80,6 +87,7 @@ impl<C: Copy> Shard<C> {
         assert!(account.sessions.is_empty(), "sessions end before their account");
         let hash = self.hash(account.jid().as_str());
         self.index.remove(hash, id.0);
+        self.temporary_count -= usize::from(account.is_temporary());
     }
 
     /// Hash of a prepared bare JID.
@@ -155,6 +163,25 @@ impl<C: Copy> Shard<C> {
         self.accounts.len()
     }
 
+    /// How many accounts there are that do not end with their last session.
+    #[must_use]
+    pub fn registered_count(&self) -> usize {
+        self.accounts.len() - self.temporary_count
+    }
+
+    /// How many accounts have a session.
+    #[must_use]
+    pub const fn online_count(&self) -> usize {
+        self.online_count
+    }
+
+    /// All accounts, in an order that says nothing.
+    pub fn account_ids(&self) -> impl Iterator<Item = AccountId> {
+        self.accounts
+            .iter()
+            .map(|(slot, _)| AccountId(u32::try_from(slot).expect("fewer accounts than 2^32")))
+    }
+
     /// How many sessions there are.
     #[must_use]
     pub const fn session_count(&self) -> usize {
@@ -172,6 +199,7 @@ impl<C: Copy> Shard<C> {
             entry.jid().as_str(),
             "a session has its account's address"
         );
+        self.online_count += usize::from(entry.sessions.is_empty());
         let mut session = Session::new(generation, jid, sink);
         session.set_guarded(entry.blocklist().is_some());
         entry.sessions.push(session);
@@ -186,6 +214,7 @@ impl<C: Copy> Shard<C> {
         if sessions.len() <= 1 {
             sessions.shrink_to_fit();
         }
+        self.online_count -= usize::from(sessions.is_empty());
         self.session_count -= 1;
         Some(session)
     }
