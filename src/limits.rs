@@ -55,6 +55,19 @@ pub const SASL_TRACE_CHARS_MAX: usize = 255;
 
 /// A connection must have authenticated and bound by then.
 pub const NEGOTIATION_MAX: Duration = Duration::from_secs(30);
+/// How long a stream may stay without authentication after it has registered an account (XEP-0077): test suites keep one open
+/// to register more while their tests run.
+pub const REGISTERING_STREAM_MAX: Duration = Duration::from_secs(3_600);
+/// Accounts that one stream may register.
+pub const REGISTRATIONS_PER_STREAM_MAX: u32 = 1_000;
+/// Accounts that may be registered in a minute, by all together, unless the operator says otherwise: a person needs one.
+pub const REGISTRATIONS_PER_MINUTE: u32 = 60;
+/// Longest password; SASLprep and PBKDF2 read all of it.
+pub const PASSWORD_BYTES_MAX: usize = 1_023;
+/// Ad-hoc commands (XEP-0050) that wait for a form at one home, some 200 bytes each; the oldest goes first.
+pub const COMMAND_SESSIONS_MAX: usize = 256;
+/// Accounts, or contacts, that an administrative command lists: what fits a stanza.
+pub const COMMAND_LIST_MAX: usize = 1_000;
 /// Silence after which a client is asked whether it lives.
 pub const IDLE_MAX: Duration = Duration::from_secs(300);
 /// How long it may take to answer that.

@@ -117,6 +117,21 @@ impl ServerWorld {
         Ok(())
     }
 
+    /// Makes an account with an empty roster. `false`: there is one of that name.
+    pub(super) fn add_new(&mut self, account: Jid, credentials: Arc<stream::Credentials>) -> bool {
+        let Some(id) = self.shard.add_account(account, Roster::default(), false) else { return false };
+        self.set_credentials(id, Some(Arc::clone(&credentials)));
+        self.save_whole(id, credentials);
+        true
+    }
+
+    /// Has logins of an account checked against these from now on.
+    pub(super) fn change_credentials(&mut self, id: AccountId, credentials: Arc<stream::Credentials>) {
+        self.set_credentials(id, Some(Arc::clone(&credentials)));
+        let account = self.shard.account(id).jid().clone();
+        self.save(Change::PutAccount { account, credentials });
+    }
+
     /// Has everything saved that an account has which was just made.
     fn save_whole(&mut self, id: AccountId, credentials: Arc<stream::Credentials>) {
         let entry = self.shard.account(id);
@@ -182,7 +197,7 @@ impl ServerWorld {
         Ok(())
     }
 
-    fn set_credentials(&mut self, id: AccountId, credentials: Option<Arc<stream::Credentials>>) {
+    pub(super) fn set_credentials(&mut self, id: AccountId, credentials: Option<Arc<stream::Credentials>>) {
         if self.credentials.len() <= id.index() {
             self.credentials.resize(id.index() + 1, None);
         }

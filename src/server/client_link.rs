@@ -16,6 +16,7 @@ use super::world::ServerWorld;
 use crate::engine::{CloseReason, Cx, Ended, Handler, Stamp, Timer};
 use crate::limits::{
     FRAMER_AFTER_AUTH, FRAMER_BEFORE_AUTH, FramerLimits, IDLE_MAX, NEGOTIATION_MAX, PING_ANSWER_MAX,
+    REGISTERING_STREAM_MAX,
 };
 use crate::router::{AccountId, SessionId};
 use crate::stanza::{Jid, NS_CLIENT, Stanza, To};
@@ -50,6 +51,8 @@ pub(super) struct Negotiating {
     journey: Option<Journey>,
     /// The session that it is about to resume.
     pub(super) resuming: Option<Resuming>,
+    /// Accounts that it has registered (XEP-0077).
+    registered: u32,
 }
 
 /// What is to be done for a client when it has come to its account's home.
@@ -116,6 +119,12 @@ pub enum ClientTask {
     Conflict,
     /// The server ends (RFC 6120 §4.9.3.20).
     Shutdown,
+    /// Its account is gone (XEP-0077 §3.2).
+    Removed,
+    /// An administrator ends its session (XEP-0133 §4.5).
+    Dismissed,
+    /// It has registered an account, and may register more.
+    Registered,
     /// The world wants to know when everything is written that was delivered until now: one message that waited.
     TellWritten,
     /// So many stanzas of the client are safe (XEP-0198 §4).
@@ -129,7 +138,8 @@ pub enum ClientTask {
 impl ClientLink {
     pub(super) fn new(settings: &Arc<ServerSettings>) -> Self {
         let stream = ServerNegotiation::new(Arc::clone(settings));
-        let negotiating = Negotiating { stream, temporary: None, journey: None, resuming: None };
+        let negotiating =
+            Negotiating { stream, temporary: None, journey: None, resuming: None, registered: 0 };
         Self { state: State::Negotiating(Box::new(negotiating)) }
     }
 
@@ -159,7 +169,7 @@ impl ClientLink {
         cx: &mut ClientCx<'_>,
     ) -> Result<(), StreamError> {
         let State::Negotiating(negotiation) = &mut self.state else { return Ok(()) };
-        let Negotiating { stream, temporary, journey, resuming } = &mut **negotiation;
+        let Negotiating { stream, temporary, journey, resuming, registered } = &mut **negotiation;
         loop {
             step = match step? {
                 ServerStep::Continue => return Ok(()),
@@ -188,6 +198,9 @@ impl ClientLink {
                     }
                     *temporary = Some(make_temporary(&account, cx)?);
                     return Ok(());
+                }
+                ServerStep::Register(element) => {
+                    return cx.world.on_registration(element, *registered, cx.me, cx.effects);
                 }
                 ServerStep::Bind { resource } => {
                     let account = stream.account().expect("binding follows authentication").clone();
@@ -345,9 +358,18 @@ impl Handler for ClientLink {
 
     fn on_task(&mut self, task: ClientTask, cx: &mut ClientCx<'_>) {
         cx.world.set_now(cx.now);
-        let condition = match task {
-            ClientTask::Conflict => StreamCondition::Conflict,
-            ClientTask::Shutdown => StreamCondition::SystemShutdown,
+        let (condition, text) = match task {
+            ClientTask::Conflict => (StreamCondition::Conflict, None),
+            ClientTask::Shutdown => (StreamCondition::SystemShutdown, None),
+            ClientTask::Removed => (StreamCondition::NotAuthorized, Some("the account was removed")),
+            ClientTask::Dismissed => (StreamCondition::PolicyViolation, Some("ended by an administrator")),
+            ClientTask::Registered => {
+                if let State::Negotiating(negotiating) = &mut self.state {
+                    negotiating.registered += 1;
+                    cx.set_timer(Timer::Negotiation, cx.now + REGISTERING_STREAM_MAX);
+                }
+                return;
+            }
             ClientTask::TellWritten => {
                 // One that acknowledges tells more than the kernel.
                 if let State::Bound(bound) = &mut self.state
@@ -363,7 +385,12 @@ impl Handler for ClientLink {
             ClientTask::Superseded => return self.on_superseded(cx),
             ClientTask::Resume => return self.on_resume(cx),
         };
-        self.fail(&StreamError::us(condition), Ended::StreamError(condition), cx);
+        let error = StreamError::us(condition);
+        let error = match text {
+            Some(text) => error.with_text(text),
+            None => error,
+        };
+        self.fail(&error, Ended::StreamError(condition), cx);
     }
 
     fn on_timer(&mut self, timer: Timer, cx: &mut ClientCx<'_>) {
@@ -402,7 +429,9 @@ impl Handler for ClientLink {
             ServerAnswer::Login(worked) => {
                 self.negotiate(cx, |negotiating, bytes, _| negotiating.stream.handle_worked(*worked, bytes));
             }
-            ServerAnswer::Saved => unreachable!("the world asks for it, not a stream"),
+            ServerAnswer::Saved | ServerAnswer::Derived(..) => {
+                unreachable!("the world asks for it, not a stream")
+            }
         }
     }
 

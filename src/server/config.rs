@@ -2,7 +2,10 @@
 //!
 //! Nothing is read from a file here; `app` does.
 
+use std::num::NonZero;
+
 use super::contact::Contacts;
+use crate::limits::REGISTRATIONS_PER_MINUTE;
 use crate::router::Subscription;
 use crate::stanza::Jid;
 use crate::stream::{Credentials, Mechanism};
@@ -38,6 +41,13 @@ pub struct ServerConfig {
     pub started: Nanos,
     /// Whom to turn to (XEP-0157).
     pub contacts: Contacts,
+    /// Whether whoever connects may make an account (XEP-0077). Changing a password and removing an account, which need a
+    /// login, are always possible.
+    pub registration: bool,
+    /// How many accounts may be made that way in a minute, by all together; `None`: any number.
+    pub registrations_per_minute: Option<NonZero<u32>>,
+    /// Who may give administrative commands (XEP-0133): bare JIDs of this server.
+    pub admins: Vec<Jid>,
 }
 
 impl ServerConfig {
@@ -52,6 +62,9 @@ impl ServerConfig {
             utc_at_zero: Utc::default(),
             started: Nanos::ZERO,
             contacts: Contacts::default(),
+            registration: false,
+            registrations_per_minute: NonZero::new(REGISTRATIONS_PER_MINUTE),
+            admins: Vec::new(),
         }
     }
 }

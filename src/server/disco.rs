@@ -1,11 +1,14 @@
 //! XEP-0030: Service Discovery, of the server and of accounts.
 //!
-//! Clients answer for themselves. There are no nodes: asking for one is `item-not-found` (§7).
+//! Clients answer for themselves. The only nodes are the server's commands (XEP-0050 §2.2), for administrators: asking for
+//! another one is `item-not-found` (§7).
 
 use std::sync::Arc;
 
+use super::administration::COMMANDS;
 use super::iq::{Answer, Extension, Request, TABLE};
 use super::write::attr;
+use super::{commands, forms};
 use crate::stanza::Condition;
 
 const NS_INFO: &str = "http://jabber.org/protocol/disco#info";
@@ -28,10 +31,82 @@ pub(super) const ITEMS: Extension = Extension {
 };
 
 fn server_info(request: &mut Request<'_>) -> Result<(), Condition> {
+    if let Some(node) = node_of(request) {
+        return command_info(request, &node);
+    }
     check(request)?;
     let form = Arc::clone(&request.world.contact_form);
     write_info(request, "<identity category='server' type='im' name='xmpp-bench'/>", |e| e.for_server, &form);
     Ok(())
+}
+
+/// The node of a request that names one.
+fn node_of(request: &Request<'_>) -> Option<String> {
+    let node = request.payload.attr("node").filter(|node| !node.is_empty() && !request.is_set);
+    node.map(str::to_owned)
+}
+
+/// XEP-0050 §2.2: the list of commands, and each of them.
+fn command_info(request: &mut Request<'_>, node: &str) -> Result<(), Condition> {
+    if node == commands::NS {
+        return write_node(request, node, "Commands", "command-list", &[commands::NS]);
+    }
+    let command = commands::find(node).ok_or(Condition::ItemNotFound)?;
+    if !request.world.is_admin(request.asker.bare()) {
+        return Err(Condition::Forbidden);
+    }
+    write_node(request, node, command.label, "command-node", &[commands::NS, forms::NS])
+}
+
+/// XEP-0050 §2.2: who may not execute them sees none.
+fn command_items(request: &mut Request<'_>, node: &str) -> Result<(), Condition> {
+    let is_admin = request.world.is_admin(request.asker.bare());
+    match commands::find(node) {
+        Some(_) if !is_admin => return Err(Condition::Forbidden),
+        None if node != commands::NS => return Err(Condition::ItemNotFound),
+        Some(_) | None => {}
+    }
+    open_node(request, NS_ITEMS, node);
+    if is_admin && node == commands::NS {
+        let domain = request.world.domain().to_owned();
+        for command in COMMANDS {
+            request.reply.extend_from_slice(b"<item");
+            attr("jid", &domain, request.reply);
+            attr("node", command.node, request.reply);
+            attr("name", command.label, request.reply);
+            request.reply.extend_from_slice(b"/>");
+        }
+    }
+    request.push("</query>");
+    Ok(())
+}
+
+fn write_node(
+    request: &mut Request<'_>,
+    node: &str,
+    name: &str,
+    kind: &str,
+    features: &[&str],
+) -> Result<(), Condition> {
+    open_node(request, NS_INFO, node);
+    request.push("<identity category='automation'");
+    attr("type", kind, request.reply);
+    attr("name", name, request.reply);
+    request.push("/>");
+    for feature in features {
+        request.push("<feature");
+        attr("var", feature, request.reply);
+        request.push("/>");
+    }
+    request.push("</query>");
+    Ok(())
+}
+
+fn open_node(request: &mut Request<'_>, ns: &str, node: &str) {
+    request.push("<query");
+    attr("xmlns", ns, request.reply);
+    attr("node", node, request.reply);
+    request.push(">");
 }
 
 /// §8: who may not know the account's presence is told nothing, as if there were none.
@@ -43,6 +118,9 @@ fn account_info(request: &mut Request<'_>) -> Result<(), Condition> {
 }
 
 fn server_items(request: &mut Request<'_>) -> Result<(), Condition> {
+    if let Some(node) = node_of(request) {
+        return command_items(request, &node);
+    }
     check(request)?;
     request.push("<query xmlns='http://jabber.org/protocol/disco#items'/>");
     Ok(())

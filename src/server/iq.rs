@@ -4,12 +4,13 @@
 //! No payload is known here: each has its own file, and one line in [`TABLE`]. What a service discovery says (XEP-0030) is
 //! read from the same table.
 
+use super::calls::{Asking, Call, Purpose, Refusal};
 use super::client_link::ClientLink;
 use super::routing::Origin;
 use super::world::ServerWorld;
-use super::{blocking, disco, last, legacy, ping, private, roster, time, vcard, version};
+use super::{blocking, commands, disco, last, legacy, ping, private, register, roster, time, vcard, version};
 use crate::engine::Effects;
-use crate::router::AccountId;
+use crate::router::{AccountId, HomeId};
 use crate::stanza::{
     Condition, JidRef, NS_CLIENT, Stanza, StanzaType, write_iq_result_empty, write_iq_result_open,
 };
@@ -29,11 +30,14 @@ pub(super) const TABLE: &[Extension] = &[
     blocking::LIST,
     blocking::BLOCK,
     blocking::UNBLOCK,
+    register::EXTENSION,
+    commands::EXTENSION,
     legacy::SESSION,
     legacy::BIND,
 ];
 
-/// Appends the result's payload, which may be empty, to [`Request::reply`]; or refuses.
+/// Appends the result's payload, which may be empty, to [`Request::reply`]; or asks other homes ([`Request::ask`]), whose
+/// answers make the result; or refuses.
 pub(super) type Answer = fn(&mut Request<'_>) -> Result<(), Condition>;
 
 /// One payload and who answers it.
@@ -71,6 +75,18 @@ pub(super) struct Request<'a> {
     pub(super) reply: &'a mut Vec<u8>,
     /// Stanzas for the asker's connection behind the result.
     pub(super) after: &'a mut Vec<Stanza>,
+    /// What an error says beside its condition.
+    pub(super) error: &'a mut ErrorDetail,
+    /// The result comes later.
+    is_asked: &'a mut bool,
+}
+
+/// What an error says beside its condition.
+#[derive(Debug, Default)]
+pub(super) struct ErrorDetail {
+    /// It has a code, too (XEP-0086).
+    pub(super) coded: bool,
+    application: &'static str,
 }
 
 /// The server's part of what its accounts answer, and its discovery has to name (XEP-0054 §4, XEP-0191 §3.1): nothing.
@@ -87,6 +103,25 @@ impl Request<'_> {
     /// The account, when the asker may know of it (RFC 6121 §8.1: others must not learn that it exists).
     pub(super) fn shown_account(&self) -> Option<AccountId> {
         self.account.filter(|id| self.world.shard.account(*id).shows_presence_to(self.asker))
+    }
+
+    /// Makes calls; the request is answered when all of them are.
+    ///
+    /// # Errors
+    /// `service-unavailable`: there is no connection that could wait for that.
+    pub(super) fn ask(&mut self, purpose: Purpose, calls: Vec<(HomeId, Call)>) -> Result<(), Condition> {
+        let origin = self.origin.ok_or(Condition::ServiceUnavailable)?;
+        let answerer = self.world.answerer(self.account).to_owned();
+        let asking = Asking { stanza: self.stanza.clone(), origin, answerer, purpose };
+        *self.is_asked = true;
+        self.world.begin_asking(asking, calls, self.out);
+        Ok(())
+    }
+
+    /// The condition of an error that has an application's own one, too (XML).
+    pub(super) const fn refuse(&mut self, condition: Condition, application: &'static str) -> Condition {
+        self.error.application = application;
+        condition
     }
 
     /// Appends text to the payload as it is.
@@ -106,9 +141,12 @@ impl ServerWorld {
     ) {
         let mut payload_bytes = std::mem::take(&mut self.scratch.bytes);
         let mut after = Vec::new();
-        let result = self.ask(stanza, account, origin, (&mut payload_bytes, &mut after), out);
+        let (mut error, mut is_asked) = (ErrorDetail::default(), false);
+        let reply = (&mut payload_bytes, &mut after, &mut error, &mut is_asked);
+        let result = self.ask(stanza, account, origin, reply, out);
         let mut bytes = Vec::with_capacity(payload_bytes.len() + 256);
         match result {
+            Ok(()) if is_asked => {}
             Ok(()) => {
                 self.write_result(stanza, account, &payload_bytes, &mut bytes);
                 self.counters.answered += 1;
@@ -118,7 +156,14 @@ impl ServerWorld {
                     after.drain(..).for_each(|stanza| out.answer(conn, stanza));
                 }
             }
-            Err(condition) => self.bounce(stanza, condition, origin, out),
+            Err(condition) => match origin.filter(|_| error.coded) {
+                Some(origin) => {
+                    let refusal = Refusal { condition, application: error.application };
+                    let answerer = self.answerer(account).to_owned();
+                    self.refuse(stanza, refusal, &answerer, origin, out);
+                }
+                None => self.bounce(stanza, condition, origin, out),
+            },
         }
         payload_bytes.clear();
         self.scratch.bytes = payload_bytes;
@@ -129,7 +174,7 @@ impl ServerWorld {
         stanza: &Stanza,
         account: Option<AccountId>,
         origin: Option<Origin>,
-        (reply, after): (&mut Vec<u8>, &mut Vec<Stanza>),
+        (reply, after, error, is_asked): (&mut Vec<u8>, &mut Vec<Stanza>, &mut ErrorDetail, &mut bool),
         out: &mut Effects<ClientLink>,
     ) -> Result<(), Condition> {
         let iq = Node::parse(stanza.element(), NS_CLIENT);
@@ -155,11 +200,18 @@ impl ServerWorld {
             account,
             reply,
             after,
+            error,
+            is_asked,
         })
     }
 
+    /// Who answers a request without `to`.
+    fn answerer(&self, account: Option<AccountId>) -> &str {
+        account.map_or_else(|| self.domain(), |id| self.shard.account(id).jid().as_str())
+    }
+
     fn write_result(&self, stanza: &Stanza, account: Option<AccountId>, payload: &[u8], bytes: &mut Vec<u8>) {
-        let from = account.map_or_else(|| self.domain(), |id| self.shard.account(id).jid().as_str());
+        let from = self.answerer(account);
         if payload.is_empty() {
             write_iq_result_empty(stanza, from, bytes);
         } else {

@@ -26,12 +26,19 @@
 //! | `roster`, `legacy` | RFC 6121 §2; RFC 3921 §3 |
 //! | `disco`, `contact` | XEP-0030; XEP-0157 |
 //! | `ping`, `version`, `time`, `last` | XEP-0199; XEP-0092; XEP-0202; XEP-0012 |
+//! | `register` | XEP-0077; `throttle`: how often |
+//! | `commands`, `forms` | XEP-0050; XEP-0004 |
+//! | `administration` | XEP-0133 |
+//! | `calls`, `serving`, `removal` | what one home asks of another about accounts, and what the other does |
 
 mod accounts;
+mod administration;
 mod bind;
 mod blocking;
 mod busiest;
+mod calls;
 mod client_link;
+mod commands;
 mod config;
 mod connections;
 mod contact;
@@ -40,6 +47,7 @@ mod delay;
 mod directed;
 mod disco;
 mod ending;
+mod forms;
 mod hints;
 mod iq;
 mod jobs;
@@ -51,12 +59,16 @@ mod ping;
 mod presence;
 mod private;
 mod probe;
+mod register;
+mod removal;
 mod roster;
 mod routing;
 mod saving;
+mod serving;
 mod stanzas;
 mod stream_management;
 mod subscription;
+mod throttle;
 mod time;
 mod values;
 mod vcard;
@@ -66,12 +78,13 @@ mod write;
 
 pub use accounts::ProvisionError;
 pub use busiest::BusyAccount;
+pub use calls::{Call, CallId, Returned, Secret};
 pub use client_link::{ClientLink, ClientTask};
 pub use config::{AccountSpec, ConflictPolicy, ServerConfig};
 pub use contact::{Contacts, is_uri};
 pub use counters::ServerCounters;
-pub use jobs::{Save, ServerAnswer, ServerJob};
-pub use mail::Mail;
+pub use jobs::{Derive, Save, ServerAnswer, ServerJob};
+pub use mail::{Mail, SyncFor};
 pub use world::ServerWorld;
 
 #[cfg(test)]

@@ -133,7 +133,7 @@ impl ServerWorld {
         Ok(())
     }
 
-    fn post_change(&mut self, change: SubscriptionChange, own: &Jid, contact: &Jid) {
+    pub(super) fn post_change(&mut self, change: SubscriptionChange, own: &Jid, contact: &Jid) {
         let stanza = presence(Some(change.as_str()), own.as_ref(), Some(contact.as_ref()), None);
         self.post(crate::router::Parcel::addressed(stanza));
     }
@@ -215,7 +215,7 @@ impl ServerWorld {
 }
 
 /// §2.1.2.
-fn write_item(item: &RosterItem, out: &mut Vec<u8>) {
+pub(super) fn write_item(item: &RosterItem, out: &mut Vec<u8>) {
     out.extend_from_slice(b"<item");
     attr("jid", item.jid().as_str(), out);
     if !item.name().is_empty() {

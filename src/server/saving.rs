@@ -13,10 +13,10 @@ use std::sync::Arc;
 
 use super::client_link::ClientLink;
 use super::jobs::{Save, ServerJob};
-use super::mail::Mail;
+use super::mail::{Mail, SyncFor};
 use super::routing::Origin;
 use super::world::ServerWorld;
-use crate::engine::{ConnId, Effects};
+use crate::engine::Effects;
 use crate::limits::UNSAVED_BYTES_MAX;
 use crate::router::HomeId;
 use crate::store::{Change, Store};
@@ -40,11 +40,11 @@ pub(super) struct Saving {
 
 /// Who waits for something to be safe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Waiter {
-    /// A connection of this home.
-    Here(ConnId),
-    /// One of another home.
-    There(HomeId, ConnId),
+pub(super) enum Waiter {
+    /// Something of this home.
+    Here(SyncFor),
+    /// The same of another home.
+    There(HomeId, SyncFor),
 }
 
 impl ServerWorld {
@@ -72,9 +72,9 @@ impl ServerWorld {
         saving.unsaved_bytes += change.weight_bytes();
         saving.unsaved.push(change);
         if let Some(origin) = saving.acting
-            && saving.waiting.last() != Some(&Waiter::Here(origin.conn))
+            && saving.waiting.last() != Some(&Waiter::Here(SyncFor::Stream(origin.conn)))
         {
-            saving.waiting.push(Waiter::Here(origin.conn));
+            saving.waiting.push(Waiter::Here(SyncFor::Stream(origin.conn)));
             saving.due = true;
         }
     }
@@ -116,20 +116,39 @@ impl ServerWorld {
         if session.is_some_and(crate::router::Session::take_mailed) {
             for home in self.homes.iter().filter(|home| *home != self.me) {
                 out.hold(origin.conn);
-                out.mail(home, Mail::Sync { from: self.me, conn: origin.conn });
+                out.mail(home, Mail::Sync { from: self.me, who: SyncFor::Stream(origin.conn) });
             }
         }
     }
 
-    /// Another home asks when everything is safe that it caused here.
-    pub(super) fn receive_sync(&mut self, from: HomeId, conn: ConnId, out: &mut Effects<ClientLink>) {
-        let waiter = Waiter::There(from, conn);
+    /// Tells `waiter` when everything is safe that has changed here until now.
+    pub(super) fn tell_when_safe(&mut self, waiter: Waiter, out: &mut Effects<ClientLink>) {
         let saving = &mut self.saving;
         match &mut saving.flying {
             _ if !saving.unsaved.is_empty() => saving.waiting.push(waiter),
             Some(flying) => flying.push(waiter),
-            None => out.mail(from, Mail::Synced { conn }),
+            None => self.tell_safe(waiter, out),
         }
+    }
+
+    fn tell_safe(&mut self, waiter: Waiter, out: &mut Effects<ClientLink>) {
+        match waiter {
+            Waiter::Here(who) => self.on_safe(who, out),
+            Waiter::There(home, who) => out.mail(home, Mail::Synced { who }),
+        }
+    }
+
+    /// Something is safe, here or at another home, that `who` waited for.
+    pub(super) fn on_safe(&mut self, who: SyncFor, out: &mut Effects<ClientLink>) {
+        match who {
+            SyncFor::Stream(conn) => out.release(conn),
+            SyncFor::Call(number) => self.on_call_safe(number, out),
+        }
+    }
+
+    /// Whether what changes is kept at all.
+    pub(super) const fn has_store(&self) -> bool {
+        self.saving.store.is_some()
     }
 
     /// Sends what has changed to the store, unless it is busy. Ends every call that may have changed something.
@@ -148,10 +167,7 @@ impl ServerWorld {
     /// What was sent to the store is safe.
     pub(super) fn on_saved(&mut self, out: &mut Effects<ClientLink>) {
         for waiter in self.saving.flying.take().unwrap_or_default() {
-            match waiter {
-                Waiter::Here(conn) => out.release(conn),
-                Waiter::There(home, conn) => out.mail(home, Mail::Synced { conn }),
-            }
+            self.tell_safe(waiter, out);
         }
         self.send_unsaved(out);
     }

@@ -10,15 +10,18 @@ use std::time::Duration;
 use bytes::Bytes;
 use rand_chacha::ChaCha12Rng;
 
+use super::calls::Calls;
 use super::client_link::{ClientLink, ClientTask};
+use super::commands::CommandSessions;
 use super::config::{ConflictPolicy, ServerConfig};
 use super::connections::Connections;
 use super::counters::ServerCounters;
 use super::ending::Ending;
 use super::jobs::{ServerAnswer, ServerJob};
 use super::mail::Mail;
-use super::saving::Saving;
+use super::saving::{Saving, Waiter};
 use super::stream_management::{self, Registry};
+use super::throttle::Throttle;
 use crate::engine::{ConnId, Effects, Never, Target, World};
 use crate::limits::{FRAMER_AFTER_AUTH, FRAMER_BEFORE_AUTH, FramerLimits, IDLE_MAX, NEGOTIATION_MAX};
 use crate::router::{Audience, Busiest, HomeId, Homes, JidHash, Parcel, Shard};
@@ -44,6 +47,14 @@ pub struct ServerWorld {
     pub(super) management: Registry,
     /// Between a sender's side and its recipients' home, when that is this one. Empty whenever the hub is in charge.
     pub(super) parcels: VecDeque<Parcel>,
+    /// What is asked of other homes, and what they ask.
+    pub(super) calls: Calls,
+    /// Ad-hoc commands under way.
+    pub(super) commands: CommandSessions,
+    /// Who may give them (bare JIDs).
+    pub(super) admins: Arc<[Jid]>,
+    /// How many accounts may be registered in-band now; all homes share it.
+    pub(super) throttle: Throttle,
     /// What is not safe yet, and who waits for it.
     pub(super) saving: Saving,
     /// When the stanza that is being routed again failed to arrive.
@@ -90,8 +101,18 @@ impl ServerWorld {
     /// As [`Homes::new`].
     #[must_use]
     pub fn homes(config: ServerConfig, count: usize) -> Vec<Self> {
-        let ServerConfig { domain, mechanisms, process_secret, conflict, utc_at_zero, started, contacts } =
-            config;
+        let ServerConfig {
+            domain,
+            mechanisms,
+            process_secret,
+            conflict,
+            utc_at_zero,
+            started,
+            contacts,
+            registration,
+            registrations_per_minute,
+            admins,
+        } = config;
         let seed = process_secret.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
         let homes = Homes::new(count, seed);
         let settings = Arc::new(ServerSettings {
@@ -100,16 +121,25 @@ impl ServerWorld {
             plain_proofs: mechanisms.contains(&Mechanism::Plain),
             mechanisms,
             process_secret,
-            features_before_auth: stream_limits(FRAMER_BEFORE_AUTH, NEGOTIATION_MAX),
+            features_before_auth: format!(
+                "{}{}",
+                if registration { REGISTRATION } else { "" },
+                stream_limits(FRAMER_BEFORE_AUTH, NEGOTIATION_MAX)
+            ),
             features_after_auth: FEATURES.concat() + &stream_limits(FRAMER_AFTER_AUTH, IDLE_MAX),
+            registration,
         });
         let contact_form: Arc<str> = contacts.form().into();
+        let throttle = Throttle::new(registrations_per_minute);
+        let admins: Arc<[Jid]> = admins.into();
         let home = |me| {
             let mut home = Self::home(Arc::clone(&settings), me, homes.clone());
             home.conflict = conflict;
             home.utc_at_zero = utc_at_zero;
             home.started = started;
             home.contact_form = Arc::clone(&contact_form);
+            home.throttle = throttle.clone();
+            home.admins = Arc::clone(&admins);
             home
         };
         homes.iter().map(home).collect()
@@ -127,6 +157,10 @@ impl ServerWorld {
             connections: Connections::default(),
             management: Registry::default(),
             parcels: VecDeque::new(),
+            calls: Calls::default(),
+            commands: CommandSessions::default(),
+            admins: Arc::default(),
+            throttle: Throttle::default(),
             saving: Saving::default(),
             failed_at: None,
             offline_bytes: 0,
@@ -201,6 +235,9 @@ const FEATURES: &[&str] = &[
     stream_management::FEATURE,
 ];
 
+/// XEP-0077 §7: in-band registration, where it is allowed.
+const REGISTRATION: &str = "<register xmlns='http://jabber.org/features/iq-register'/>";
+
 /// XEP-0478 §3.1: how large a first-level element may be, and how long a client may be silent: before it has logged in
 /// until the stream ends, then until it is asked whether it lives.
 fn stream_limits(framer: FramerLimits, idle: Duration) -> String {
@@ -256,7 +293,12 @@ impl World for ServerWorld {
         let hashes = &mut self.scratch.hashes;
         hashes.extend(mail.filter_map(|mail| match mail {
             Mail::Parcel(Parcel { audience: Audience::Here(hash), .. }) => Some(*hash),
-            Mail::Parcel(_) | Mail::Sync { .. } | Mail::Synced { .. } | Mail::Goodbye { .. } => None,
+            Mail::Parcel(_)
+            | Mail::Sync { .. }
+            | Mail::Synced { .. }
+            | Mail::Goodbye { .. }
+            | Mail::Call { .. }
+            | Mail::Return { .. } => None,
         }));
         self.shard.touch(hashes);
         hashes.clear();
@@ -269,9 +311,11 @@ impl World for ServerWorld {
                 self.receive(parcel, effects);
                 self.settle(effects);
             }
-            Mail::Sync { from, conn } => self.receive_sync(from, conn, effects),
-            Mail::Synced { conn } => effects.release(conn),
             Mail::Goodbye { round } => self.receive_goodbye(round, effects),
+            Mail::Sync { from, who } => self.tell_when_safe(Waiter::There(from, who), effects),
+            Mail::Synced { who } => self.on_safe(who, effects),
+            Mail::Call { from, id, call } => self.serve_call(from, id, *call, effects),
+            Mail::Return { id, returned } => self.on_return(id, *returned, effects),
         }
     }
 
@@ -279,6 +323,7 @@ impl World for ServerWorld {
         self.set_now(now);
         match answer {
             ServerAnswer::Saved => self.on_saved(effects),
+            ServerAnswer::Derived(number, credentials) => self.on_derived(number, credentials, effects),
             ServerAnswer::Login(_) => unreachable!("a stream asks for it, not the world"),
         }
     }

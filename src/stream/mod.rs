@@ -37,5 +37,7 @@ pub const NS_STREAMS: &str = "urn:ietf:params:xml:ns:xmpp-streams";
 pub const NS_SASL: &str = "urn:ietf:params:xml:ns:xmpp-sasl";
 /// Namespace of resource binding (RFC 6120 §7).
 pub const NS_BIND: &str = "urn:ietf:params:xml:ns:xmpp-bind";
+/// Namespace of in-band registration (XEP-0077).
+pub const NS_REGISTER: &str = "jabber:iq:register";
 /// Namespace of the legacy session (RFC 3921 §3; a no-op kept for old clients).
 pub const NS_SESSION: &str = "urn:ietf:params:xml:ns:xmpp-session";

@@ -41,6 +41,7 @@ impl Server {
             plain_proofs: true,
             features_before_auth: String::new(),
             features_after_auth: "<ver xmlns='urn:xmpp:features:rosterver'/>".into(),
+            registration: false,
         };
         let derive = |password: &str| {
             Credentials::derive(password, &script.mechanisms, &[7; SALT_BYTES], SCRAM_ITERATIONS, &SECRET)
@@ -128,6 +129,9 @@ impl Server {
                 self.follow(step);
             }
             Ok(ServerStep::Element(element)) => self.events.push(format!("element {}", element.as_str())),
+            Ok(ServerStep::Register(element)) => {
+                self.events.push(format!("registration {}", element.as_str()));
+            }
             Ok(ServerStep::Close) => {
                 self.out.extend_from_slice(b"</stream:stream>");
                 self.events.push("closed".into());

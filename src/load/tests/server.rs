@@ -90,6 +90,7 @@ impl Server {
             plain_proofs: true,
             features_before_auth: String::new(),
             features_after_auth: String::new(),
+            registration: false,
         };
         Self {
             settings: Arc::new(settings),
@@ -202,6 +203,7 @@ impl Server {
                     peer.negotiation.handle_resume(answer, &mut peer.out)
                 }
                 ServerStep::Element(element) => return self.on_element(id, &element),
+                ServerStep::Register(_) => unreachable!("registration is off"),
                 ServerStep::Close => return peer.out.extend_from_slice(b"</stream:stream>"),
             };
             step = answer;

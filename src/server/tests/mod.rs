@@ -3,6 +3,7 @@
 mod bind;
 mod blocking;
 mod busiest;
+mod commands;
 mod contact;
 mod delivery;
 mod ending;
@@ -13,6 +14,7 @@ mod offline;
 mod pre_approval;
 mod presence;
 mod private;
+mod register;
 mod rig;
 mod roster;
 mod saving;

@@ -30,6 +30,8 @@ struct Client {
     /// How many things are not safe that its answers wait for, and these.
     holds: u32,
     held: Vec<Stanza>,
+    /// Its input waits for an answer.
+    waits: bool,
 }
 
 /// A world with the accounts `romeo`, `juliet`, `nurse` and whatever a test adds, in the domain `d`.
@@ -59,6 +61,7 @@ impl Rig {
     pub(super) fn with_policy(conflict: ConflictPolicy) -> Self {
         let mut config = ServerConfig::new("d", vec![Mechanism::Plain, Mechanism::Anonymous], [0; 32]);
         config.conflict = conflict;
+        config.admins = vec![Jid::parse("nurse@d").unwrap()];
         Self::with_config(config)
     }
 
@@ -130,6 +133,7 @@ impl Rig {
             told: None,
             holds: 0,
             held: Vec::new(),
+            waits: false,
         });
         self.carry_out();
         Ok(self.clients.len() - 1)
@@ -181,6 +185,7 @@ impl Rig {
 
     pub(super) fn try_send(&mut self, who: Who, text: &str) -> Result<(), StreamError> {
         let client = &self.clients[who];
+        assert!(!client.waits, "its input waits");
         let element = Element::from_own(Bytes::from(text.to_owned()));
         let conn = conn(who);
         let origin = Origin { conn, session: Some(client.bound.session) };
@@ -292,11 +297,16 @@ impl Rig {
                     }
                     Effect::Connect(_) => panic!("a server connects to nobody"),
                     Effect::Mail(home, _) => panic!("there is no other home: {home:?}"),
+                    Effect::Job(Ticket::World, job @ ServerJob::Derive(_)) => {
+                        // A thread's work: done before anything else happens here.
+                        self.world.on_answer(do_here(job), self.now, &mut self.effects);
+                    }
                     Effect::Job(Ticket::World, job) => self.jobs.push_back(job),
                     Effect::Job(_, work) => panic!("these clients have authenticated: {work:?}"),
                     Effect::Hold(conn) => self.clients[conn.slot as usize].holds += 1,
                     Effect::Release(conn) => self.release(conn),
-                    effect @ (Effect::Wait(_) | Effect::GoOn(_)) => panic!("nobody waits: {effect:?}"),
+                    Effect::Wait(conn) => self.clients[conn.slot as usize].waits = true,
+                    Effect::GoOn(conn) => self.clients[conn.slot as usize].waits = false,
                 }
             }
         }

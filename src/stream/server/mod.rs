@@ -6,6 +6,7 @@
 mod auth;
 mod bind;
 mod open;
+mod register;
 mod unexpected;
 mod work;
 
@@ -15,12 +16,13 @@ use bytes::Bytes;
 use rand_chacha::ChaCha12Rng;
 
 use super::credentials::hmac_sha256;
-use super::{Credentials, Management, Mechanism, StreamError};
+use super::{Credentials, Management, Mechanism, SALT_BYTES, StreamError};
 use crate::stanza::{Condition, Jid};
 use crate::xml::{Element, Frame};
 use auth::{ExpectAccount, ExpectAuth, ExpectInitialResponse, ExpectResponse};
 use bind::{Bound, ExpectBind, ExpectBindAnswer, ExpectResumeAnswer};
 use open::{ExpectOpen, ExpectReopen};
+use register::is_registration;
 use work::ExpectWorked;
 
 pub use unexpected::unexpected_element;
@@ -42,6 +44,8 @@ pub struct ServerSettings {
     pub features_before_auth: String,
     /// Features of the owner (XML), offered beside bind.
     pub features_after_auth: String,
+    /// Whether accounts may be registered before authentication (XEP-0077).
+    pub registration: bool,
 }
 
 impl ServerSettings {
@@ -50,6 +54,15 @@ impl ServerSettings {
     pub fn process_tag(&self, purpose: &str) -> String {
         let hash = hmac_sha256(&self.process_secret, &[b"tag\0", purpose.as_bytes()]);
         hash.iter().take(5).map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// A salt that no other account of this process, and no other password of this account, gets: `number` counts up at
+    /// each home. Nobody can guess it.
+    #[must_use]
+    pub fn salt(&self, home: usize, number: u64, account: &str) -> [u8; SALT_BYTES] {
+        let place = format!("{home} {number} ");
+        let hash = hmac_sha256(&self.process_secret, &[b"salt\0", place.as_bytes(), account.as_bytes()]);
+        *hash.first_chunk().expect("a hash is longer")
     }
 }
 
@@ -113,6 +126,9 @@ pub enum ServerStep {
         /// ANONYMOUS: the account has to be made.
         anonymous: bool,
     },
+    /// A request of in-band registration came before authentication, and the settings allow it: answer it before the next
+    /// frame. More of them may follow.
+    Register(Element),
     /// The client asks for a resource (raw text, unprepared) or for any. Call `handle_bind`.
     Bind {
         /// Asked for.
@@ -189,6 +205,9 @@ impl ServerNegotiation {
                 Ok(ServerStep::Continue)
             }
             (Frame::Element(element), _) => self.advance(|state, settings| match state {
+                State::ExpectAuth(state) if settings.registration && is_registration(&element) => {
+                    Ok((State::ExpectAuth(state), ServerStep::Register(element)))
+                }
                 State::ExpectAuth(state) => state.handle_element(&element, settings, out, rng),
                 State::ExpectInitialResponse(state) => state.handle_element(&element, settings, out, rng),
                 State::ExpectResponse(state) => state.handle_element(&element, settings, out, rng),

@@ -35,6 +35,7 @@ impl Rig {
             plain_proofs: true,
             features_before_auth: String::new(),
             features_after_auth: String::new(),
+            registration: false,
         };
         Self {
             negotiation: ServerNegotiation::new(Arc::new(settings)),
