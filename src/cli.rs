@@ -28,6 +28,7 @@ Examples:
   xmpp-bench check smoke.toml --target xmpp://127.0.0.1
                                                       can it run there? each obstacle with its fix
   xmpp-bench serve                                    the router alone, on 127.0.0.1:5222
+  xmpp-bench serve --test-suite                       the same for conformance suites: an admin, registration
   xmpp-bench report out/smoke-20240229-123456         print a result again
 
 Exit codes:
@@ -147,6 +148,12 @@ struct ServeArgs {
     /// Configuration; without it, two accounts on 127.0.0.1:5222
     #[arg(value_name = "CONFIG.toml", value_hint = ValueHint::FilePath)]
     config: Option<PathBuf>,
+    /// Without a configuration, what test suites need: no TLS, registration, an admin (docs/test-suites.md)
+    #[arg(long, conflicts_with = "config")]
+    test_suite: bool,
+    /// Serve this domain instead
+    #[arg(long, value_name = "DOMAIN", value_hint = ValueHint::Hostname)]
+    domain: Option<String>,
     /// Listen here instead
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<std::net::SocketAddr>,
@@ -216,8 +223,8 @@ fn dispatch(command: Command, terminal: Terminal) -> Result<Exit, Failure> {
         Command::Run(args) => run::run(&args.into(), terminal),
         Command::Check(args) => check::check(&args.into(), terminal),
         Command::Serve(args) => {
-            let ServeArgs { config, listen, reactors } = args;
-            serve::serve(&serve::Options { config, listen, reactors }, terminal)
+            let ServeArgs { config, test_suite, domain, listen, reactors } = args;
+            serve::serve(&serve::Options { config, listen, domain, reactors, test_suite }, terminal)
         }
         Command::Report(args) => {
             let format = match args.format {

@@ -19,5 +19,6 @@ mod cli {
     mod runs;
     mod serve;
     mod targets;
+    mod test_suite;
     mod words;
 }

@@ -1,5 +1,5 @@
-//! The harness prepares servers that nobody here wrote: accounts and the roster graph on Prosody and ejabberd, made from
-//! nothing, again, from a half, and removed.
+//! The harness prepares servers over XMPP: accounts and the roster graph on Prosody and ejabberd, which nobody here wrote, and
+//! on our router; made from nothing, again, from a half, and removed.
 //!
 //! No latency is judged. What decides here is what the servers say: rosters as the run's own check reads them.
 
@@ -10,6 +10,7 @@ use std::process::Output;
 
 use serde_json::Value;
 use support::peer::Peer;
+use support::router::Router;
 use support::{path, xmpp_bench};
 
 /// Users of `tests/support/rosters.toml`, and ends of the edges between them.
@@ -26,10 +27,20 @@ fn ejabberd_is_set_up_and_torn_down() {
     play("ejabberd");
 }
 
+#[test]
+fn our_router_is_set_up_and_torn_down() {
+    let router = Router::for_test_suites();
+    prepare_twice("our router", &format!("xmpp+plain://{}", router.address));
+}
+
 fn play(name: &str) {
-    let Some(peer) = Peer::start(name, 0) else { return };
+    if let Some(peer) = Peer::start(name, 0) {
+        prepare_twice(name, &peer.address.target);
+    }
+}
+
+fn prepare_twice(name: &str, target: &str) {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let target = &peer.address.target;
 
     // From nothing: a run that needs both, and its result.
     let out = folder.path().join("first");

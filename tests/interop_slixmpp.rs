@@ -1,7 +1,8 @@
 //! slixmpp, a client library that nobody here wrote, talks through our router, and through Prosody and ejabberd.
 //!
 //! The plays are `tests/support/slixmpp_talk.py` and `slixmpp_resume.py` (XEP-0198): they know no server. That the two
-//! peers pass them as well is what makes them judges of ours.
+//! peers pass them as well is what makes them judges of ours. `slixmpp_accounts.py` has the library's own idea of
+//! registration and administration.
 
 mod support;
 
@@ -44,6 +45,14 @@ fn slixmpp_resumes_its_stream_on_prosody() {
 #[test]
 fn slixmpp_resumes_its_stream_on_ejabberd() {
     resume_on("ejabberd");
+}
+
+/// Accounts made and removed by a client library that knows XEP-0077, XEP-0050 and XEP-0133.
+#[test]
+fn slixmpp_registers_and_administrates() {
+    let router = Router::for_test_suites();
+    let address = router.address;
+    play("slixmpp_accounts.py", &address.ip().to_string(), address.port(), router.domain, &["admin:admin"]);
 }
 
 fn talk_through(name: &str) {

@@ -21,6 +21,7 @@ use super::{cores, descriptors, signals};
 use crate::limits::HOMES_MAX;
 use crate::reactor::Fleet;
 use crate::server::BusyAccount;
+use crate::stanza::Jid;
 
 /// Most reactors of one router.
 pub const REACTORS_MAX: usize = HOMES_MAX;
@@ -38,8 +39,12 @@ pub struct Options {
     pub config: Option<PathBuf>,
     /// Listen here instead.
     pub listen: Option<SocketAddr>,
+    /// Serve this domain instead.
+    pub domain: Option<String>,
     /// With so many reactors instead.
     pub reactors: Option<usize>,
+    /// Without a configuration: as test suites need it.
+    pub test_suite: bool,
 }
 
 /// Serves until SIGINT or SIGTERM; then every stream is closed in order and the exit code is 0.
@@ -48,8 +53,14 @@ pub struct Options {
 /// The configuration is wrong or the address cannot be bound (2), or the event loop failed (1).
 pub fn serve(options: &Options, terminal: Terminal) -> Result<Exit, Failure> {
     start_log("info", terminal);
-    let mut config =
-        options.config.as_deref().map_or_else(|| Ok(ServeConfig::default()), ServeConfig::read)?;
+    let mut config = match &options.config {
+        Some(path) => ServeConfig::read(path)?,
+        None if options.test_suite => ServeConfig::for_test_suites(),
+        None => ServeConfig::default(),
+    };
+    if let Some(domain) = &options.domain {
+        config.set_domain(domain);
+    }
     if let Some(listen) = options.listen {
         serve_config::loopback_only(listen).map_err(|what| Failure::usage(format!("--listen: {what}")))?;
         config.listen = listen;
@@ -72,9 +83,13 @@ pub fn serve(options: &Options, terminal: Terminal) -> Result<Exit, Failure> {
         exit_after(DRAIN_MAX);
     };
     signals::install(stop).map_err(|e| cannot("cannot watch signals", e))?;
-    let is_trial = options.config.is_none();
+    let kind = match (&options.config, options.test_suite) {
+        (Some(_), _) => Kind::Configured,
+        (None, false) => Kind::Trial,
+        (None, true) => Kind::TestSuite,
+    };
     terminal
-        .out(&greeting(&config, address, accounts, is_trial))
+        .out(&greeting(&config, address, accounts, kind))
         .map_err(|error| cannot("cannot write", error))?;
     tracing::info!(%address, accounts, reactors, open_files = open_files.soft, "serving");
     let homes = fleet.run().map_err(|error| cannot("the event loop failed", error))?;
@@ -119,6 +134,12 @@ fn build(config: &ServeConfig, reactors: usize) -> Result<Builder, Failure> {
     let mut settings = router::config(&config.domain, config.mechanisms.clone()).map_err(Failure::usage)?;
     settings.conflict = config.conflict;
     settings.contacts = config.contacts.clone();
+    settings.registration = config.registration;
+    settings.registrations_per_minute = config.registrations_per_minute;
+    let admins = config.admins.iter().map(|admin| Jid::parse(admin));
+    settings.admins = admins
+        .collect::<Result<_, _>>()
+        .map_err(|error| Failure::usage(format!("an administrator's address is none: {error}")))?;
     let mut builder = Builder::new(settings, reactors);
     for user in &config.users {
         builder.add_account(&user.name, &user.password).map_err(Failure::usage)?;
@@ -130,20 +151,43 @@ fn build(config: &ServeConfig, reactors: usize) -> Result<Builder, Failure> {
     Ok(builder)
 }
 
-/// How to connect. Passwords are shown only of the trial's own accounts.
-fn greeting(config: &ServeConfig, address: SocketAddr, accounts: usize, is_trial: bool) -> String {
+/// Where the configuration comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Configured,
+    Trial,
+    TestSuite,
+}
+
+/// How to connect. Passwords are shown only of accounts that are made up here.
+fn greeting(config: &ServeConfig, address: SocketAddr, accounts: usize, kind: Kind) -> String {
     let mechanisms: Vec<&str> = config.mechanisms.iter().map(|mechanism| mechanism.as_str()).collect();
     let mut text = format!(
-        "listening on {address}, domain {}, {} accounts, {}\n",
+        "listening on {address}, domain {}, {} account{}, {}\n",
         config.domain,
         count(accounts as u64),
+        if accounts == 1 { "" } else { "s" },
         mechanisms.join(" ")
     );
-    if is_trial {
+    let users = |text: &mut String, word: &str| {
         for user in &config.users {
-            let _ = writeln!(text, "account {}@{}, password {}", user.name, config.domain, user.password);
+            let _ = writeln!(text, "{word} {}@{}, password {}", user.name, config.domain, user.password);
         }
-        text.push_str("connect without TLS, which is not built yet; Ctrl-C ends the router in order\n");
+    };
+    match kind {
+        Kind::Configured => {}
+        Kind::Trial => {
+            users(&mut text, "account");
+            text.push_str("connect without TLS, which is not built yet; Ctrl-C ends the router in order\n");
+        }
+        Kind::TestSuite => {
+            let _ =
+                writeln!(text, "host {}, port {}, domain {}", address.ip(), address.port(), config.domain);
+            users(&mut text, "admin");
+            text.push_str(
+                "no TLS; accounts by the admin's commands (XEP-0133) or by registration (XEP-0077)\n",
+            );
+        }
     }
     text
 }
@@ -174,9 +218,12 @@ mod tests {
     fn only_the_trials_passwords_are_shown() {
         let config = ServeConfig::default();
         let address = "127.0.0.1:5222".parse().unwrap();
-        let trial = greeting(&config, address, 2, true);
+        let trial = greeting(&config, address, 2, Kind::Trial);
         assert!(trial.starts_with("listening on 127.0.0.1:5222, domain localhost, 2 accounts, "));
         assert!(trial.contains("account alice@localhost, password alice"));
-        assert!(!greeting(&config, address, 2, false).contains("password"));
+        assert!(!greeting(&config, address, 2, Kind::Configured).contains("password"));
+        let suite = greeting(&ServeConfig::for_test_suites(), address, 1, Kind::TestSuite);
+        assert!(suite.contains("\nhost 127.0.0.1, port 5222, domain localhost\n"), "{suite}");
+        assert!(suite.contains("\nadmin admin@localhost, password admin\n"), "{suite}");
     }
 }

@@ -1,8 +1,11 @@
 //! Our router as a process of its own: `xmpp-bench serve`.
 
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::process::{Child, Stdio};
+
+const DOMAIN: &str = "bench.local";
 
 /// A running router.
 #[derive(Debug)]
@@ -15,8 +18,7 @@ pub(crate) struct Router {
 impl Router {
     /// Starts it with accounts `u000000` … and passwords `p0` …, as [`super::peer::Peer::start`] does.
     pub(crate) fn start(users: u32) -> Self {
-        let domain = "bench.local";
-        let mut config = format!("listen = \"127.0.0.1:0\"\ndomain = \"{domain}\"\n");
+        let mut config = format!("listen = \"127.0.0.1:0\"\ndomain = \"{DOMAIN}\"\n");
         for n in 0..users {
             write!(config, "[[users]]\nname = \"u{n:06}\"\npassword = \"p{n}\"\n")
                 .expect("a string takes it");
@@ -24,9 +26,19 @@ impl Router {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let file = folder.path().join("serve.toml");
         std::fs::write(&file, config).expect("the configuration can be written");
+        Self::start_with(&[file.as_os_str()])
+    }
+
+    /// Starts it as suites of tests have it: without accounts but the administrator's, `admin` with that password.
+    pub(crate) fn for_test_suites() -> Self {
+        let words = ["--test-suite", "--listen", "127.0.0.1:0", "--domain", DOMAIN];
+        Self::start_with(&words.map(OsStr::new))
+    }
+
+    fn start_with(words: &[&OsStr]) -> Self {
         let mut child = super::xmpp_bench()
             .arg("serve")
-            .arg(&file)
+            .args(words)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
@@ -44,7 +56,7 @@ impl Router {
             let _ = child.wait();
             panic!("no address in: {line}");
         };
-        Self { address, domain, child }
+        Self { address, domain: DOMAIN, child }
     }
 }
 

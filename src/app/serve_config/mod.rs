@@ -5,6 +5,7 @@
 mod contact;
 
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -12,8 +13,9 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::exit::{Complaint, Exit, Failure};
-use crate::limits::HOMES_MAX;
+use crate::limits::{HOMES_MAX, REGISTRATIONS_PER_MINUTE};
 use crate::server::{ConflictPolicy, Contacts};
+use crate::stanza::Jid;
 use crate::stream::Mechanism;
 
 /// Where `serve` listens unless told otherwise.
@@ -42,6 +44,12 @@ pub struct ServeConfig {
     pub scenario: Option<PathBuf>,
     /// Whom to turn to (XEP-0157).
     pub contacts: Contacts,
+    /// Whether whoever connects may make an account (XEP-0077).
+    pub registration: bool,
+    /// How many may be made so in a minute; `None`: any number.
+    pub registrations_per_minute: Option<NonZero<u32>>,
+    /// Who may give administrative commands (XEP-0133): bare JIDs of `domain`.
+    pub admins: Vec<String>,
 }
 
 /// One account.
@@ -68,6 +76,9 @@ struct File {
     users: Option<Vec<User>>,
     scenario: Option<PathBuf>,
     contact: Option<contact::Contact>,
+    registration: Option<bool>,
+    registrations_per_minute: Option<u32>,
+    admins: Option<Vec<Spanned<String>>>,
 }
 
 impl Default for ServeConfig {
@@ -84,11 +95,39 @@ impl Default for ServeConfig {
             users: vec![user("alice"), user("bob")],
             scenario: None,
             contacts: Contacts::default(),
+            registration: false,
+            registrations_per_minute: NonZero::new(REGISTRATIONS_PER_MINUTE),
+            admins: Vec::new(),
         }
     }
 }
 
 impl ServeConfig {
+    /// What suites of conformance tests need: plaintext on loopback, PLAIN and SCRAM-SHA-1, registration without a limit, and
+    /// an administrator (`docs/test-suites.md`).
+    #[must_use]
+    pub fn for_test_suites() -> Self {
+        let mut config = Self {
+            mechanisms: vec![Mechanism::ScramSha1, Mechanism::Plain],
+            users: vec![User { name: "admin".to_owned(), password: "admin".to_owned() }],
+            registration: true,
+            registrations_per_minute: None,
+            ..Self::default()
+        };
+        config.admins = vec![format!("admin@{}", config.domain)];
+        config
+    }
+
+    /// Serves another domain, with the same administrators there.
+    pub fn set_domain(&mut self, domain: &str) {
+        for admin in &mut self.admins {
+            if let Some((name, _)) = admin.split_once('@') {
+                *admin = format!("{name}@{domain}");
+            }
+        }
+        domain.clone_into(&mut self.domain);
+    }
+
     /// Reads the file at `path`.
     ///
     /// # Errors
@@ -135,16 +174,25 @@ impl ServeConfig {
             mechanisms.push(Mechanism::Anonymous);
         }
         let conflict = file.conflict.as_ref().map_or(Ok(defaults.conflict), |word| conflict(word, faults))?;
+        let domain = file.domain.unwrap_or(defaults.domain);
+        let admins = file.admins.unwrap_or_default();
+        let admins = admins.into_iter().map(|admin| self::admin(admin, &domain, faults));
         Ok(Self {
+            admins: admins.collect::<Result<_, _>>()?,
             listen,
             reactors: file.reactors.map(Spanned::into_inner),
             pin: file.pin.unwrap_or(defaults.pin),
-            domain: file.domain.unwrap_or(defaults.domain),
+            domain,
             mechanisms,
             conflict,
             users: file.users.unwrap_or_default(),
             scenario: file.scenario,
             contacts: file.contact.unwrap_or_default().check(faults)?,
+            registration: file.registration.unwrap_or(defaults.registration),
+            registrations_per_minute: match file.registrations_per_minute {
+                None => defaults.registrations_per_minute,
+                Some(count) => NonZero::new(count),
+            },
         })
     }
 }
@@ -168,6 +216,22 @@ fn mechanism(name: &Spanned<String>, faults: Faults<'_>) -> Result<Mechanism, Fa
         let what = format!("unknown mechanism `{}`", name.get_ref());
         faults.at(name.span(), what, one_of(name.get_ref(), &known.map(Mechanism::as_str)))
     })
+}
+
+/// An administrator is an account of this server: nobody else can be known to be one.
+fn admin(admin: Spanned<String>, domain: &str, faults: Faults<'_>) -> Result<String, Failure> {
+    let jid = Jid::parse(admin.get_ref()).ok();
+    let is_ours = |jid: &Jid| {
+        let jid = jid.as_ref();
+        jid.is_bare() && jid.local().is_some() && Jid::parse(domain).is_ok_and(|d| d.as_str() == jid.domain())
+    };
+    match jid.filter(is_ours) {
+        Some(jid) => Ok(jid.as_str().to_owned()),
+        None => {
+            let what = format!("admins: `{}` is no account of {domain}", admin.get_ref());
+            Err(faults.at(admin.span(), what, Some(format!("for instance \"admin@{domain}\""))))
+        }
+    }
 }
 
 fn conflict(word: &Spanned<String>, faults: Faults<'_>) -> Result<ConflictPolicy, Failure> {

@@ -15,6 +15,9 @@ fn every_key_is_optional() {
         anonymous = true
         scenario = "s.toml"
         users = [{ name = "a", password = "b" }]
+        registration = true
+        registrations_per_minute = 0
+        admins = ["A@example.org"]
         [contact]
         abuse = ["mailto:a@example.org", "xmpp:a@example.org"]
         "#,
@@ -25,6 +28,8 @@ fn every_key_is_optional() {
     assert_eq!(config.mechanisms, [Mechanism::Plain, Mechanism::Anonymous]);
     assert_eq!((config.reactors, config.pin), (Some(3), true));
     assert_eq!(config.conflict, ConflictPolicy::Refuse);
+    assert_eq!((config.registration, config.registrations_per_minute), (true, None));
+    assert_eq!(config.admins, ["a@example.org"]);
     assert_eq!(config.contacts.abuse, ["mailto:a@example.org", "xmpp:a@example.org"]);
     assert!(config.contacts.support.is_empty());
     assert_eq!(config.users, [User { name: "a".into(), password: "b".into() }]);
@@ -65,6 +70,13 @@ fn mistakes_have_a_place_and_a_way_out() {
             "c:2:24: contact: `a@b` is no URI",
             Some("for instance \"mailto:admin@example.org\" or \"xmpp:admin@example.org\""),
         ),
+        (
+            "domain = \"d\"\nadmins = [\"a@d\", \"a@e\"]",
+            "c:2:18: admins: `a@e` is no account of d",
+            Some("for instance \"admin@d\""),
+        ),
+        ("admins = [\"a\"]", "c:1:11: admins: `a` is no account of localhost", None),
+        ("admins = [\"a@localhost/r\"]", "c:1:11: admins: `a@localhost/r` is no account of localhost", None),
         ("[contact]\nadmins = []", "c:2:1: unknown key `admins`", Some("did you mean `admin`?")),
     ];
     for (text, what, help) in cases {
@@ -86,4 +98,14 @@ fn a_scenario_counts_from_the_configurations_folder() {
     std::fs::write(&path, "scenario = \"s.toml\"").unwrap();
     assert_eq!(ServeConfig::read(&path).unwrap().scenario, Some(folder.path().join("s.toml")));
     assert_eq!(ServeConfig::read(&folder.path().join("none")).unwrap_err().exit, Exit::Usage);
+}
+
+#[test]
+fn the_profile_for_test_suites_follows_its_domain() {
+    let mut config = ServeConfig::for_test_suites();
+    assert_eq!((&*config.domain, &*config.admins[0]), ("localhost", "admin@localhost"));
+    config.set_domain("example.org");
+    assert_eq!((&*config.domain, &*config.admins[0]), ("example.org", "admin@example.org"));
+    assert!(config.registration && config.registrations_per_minute.is_none());
+    assert_eq!(config.mechanisms, [Mechanism::ScramSha1, Mechanism::Plain]);
 }
