@@ -31,8 +31,9 @@ impl ServerWorld {
     /// Binds `resource`, or one of the server's choice, for `conn`.
     ///
     /// # Errors
-    /// `bad-request` when the resource cannot be prepared (§7.7.2.1), `conflict` under [`ConflictPolicy::Refuse`],
-    /// `resource-constraint` when the account has `RESOURCES_PER_ACCOUNT_MAX` (§7.6.2.1).
+    /// `not-authorized` when the account was removed meanwhile, `bad-request` when the resource cannot be prepared
+    /// (§7.7.2.1), `conflict` under [`ConflictPolicy::Refuse`], `resource-constraint` when the account has
+    /// `RESOURCES_PER_ACCOUNT_MAX` (§7.6.2.1).
     pub(super) fn bind(
         &mut self,
         account: &Jid,
@@ -41,7 +42,7 @@ impl ServerWorld {
         rng: &mut ChaCha12Rng,
         out: &mut Effects<ClientLink>,
     ) -> Result<BoundResource, Condition> {
-        let id = self.shard.find(account.as_str()).ok_or(Condition::InternalServerError)?;
+        let id = self.shard.find(account.as_str()).ok_or(Condition::NotAuthorized)?;
         let mut jid = match resource.filter(|r| !r.is_empty()) {
             Some(resource) => account.with_resource(resource).map_err(|_| Condition::BadRequest)?,
             None => self.unused_resource(id, account, rng),

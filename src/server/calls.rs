@@ -160,15 +160,17 @@ impl Returned {
 }
 
 /// Why a request is refused: a condition, and perhaps an application's own (XML, RFC 6120 §8.3.4).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Refusal {
     pub(super) condition: Condition,
     pub(super) application: &'static str,
+    /// What stands beside the error (XML): the command that failed, without what was filled in.
+    pub(super) payload: String,
 }
 
 impl From<Condition> for Refusal {
     fn from(condition: Condition) -> Self {
-        Self { condition, application: "" }
+        Self { condition, application: "", payload: String::new() }
     }
 }
 
@@ -314,13 +316,13 @@ impl ServerWorld {
     pub(super) fn refuse(
         &mut self,
         stanza: &Stanza,
-        Refusal { condition, application }: Refusal,
+        Refusal { condition, application, payload }: Refusal,
         answerer: &str,
         origin: Origin,
         out: &mut Effects<ClientLink>,
     ) {
         let mut bytes = Vec::with_capacity(256);
-        if write_error_reply_coded(stanza, (condition, application), answerer, &mut bytes) {
+        if write_error_reply_coded(stanza, (condition, application), &payload, answerer, &mut bytes) {
             self.counters.bounced += 1;
             self.scratch.recipients.push(origin.conn);
             self.deliver(Stanza::from_own(Bytes::from(bytes)), Stamp::Kept, out);

@@ -79,6 +79,8 @@ fn answer(request: &mut Request<'_>) -> Result<(), Condition> {
         return Err(Condition::Forbidden);
     }
     let node = request.payload.attr("node").ok_or(Condition::BadRequest)?;
+    // Clients find the session of an error by this (the XEP's examples have it, too).
+    request.error.payload = reference(node, request.payload.attr("sessionid"));
     let command = find(node).ok_or_else(|| match node.strip_prefix(NS_ADMIN) {
         // XEP-0133 §5.
         Some(name) if name.starts_with('#') => Condition::FeatureNotImplemented,
@@ -142,6 +144,17 @@ fn begin(request: &mut Request<'_>, command: &'static Command) -> Result<(), Con
 /// A command of the server.
 pub(super) fn find(node: &str) -> Option<&'static Command> {
     COMMANDS.iter().find(|command| command.node == node)
+}
+
+/// The command that an error is about.
+pub(super) fn reference(node: &str, session: Option<&str>) -> String {
+    let mut out = b"<command xmlns='http://jabber.org/protocol/commands'".to_vec();
+    attr("node", node, &mut out);
+    if let Some(session) = session {
+        attr("sessionid", session, &mut out);
+    }
+    out.extend_from_slice(b"/>");
+    String::from_utf8(out).expect("what is escaped is text")
 }
 
 pub(super) fn element(node: &str, id: &str, status: &str, content: &str) -> String {

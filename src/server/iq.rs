@@ -86,6 +86,8 @@ pub(super) struct Request<'a> {
 pub(super) struct ErrorDetail {
     /// It has a code, too (XEP-0086).
     pub(super) coded: bool,
+    /// What stands beside it (XML).
+    pub(super) payload: String,
     application: &'static str,
 }
 
@@ -158,7 +160,8 @@ impl ServerWorld {
             }
             Err(condition) => match origin.filter(|_| error.coded) {
                 Some(origin) => {
-                    let refusal = Refusal { condition, application: error.application };
+                    let ErrorDetail { application, payload, .. } = error;
+                    let refusal = Refusal { condition, application, payload };
                     let answerer = self.answerer(account).to_owned();
                     self.refuse(stanza, refusal, &answerer, origin, out);
                 }

@@ -35,16 +35,18 @@ pub fn write_error_reply_with(
     })
 }
 
-/// As [`write_error_reply`], with the code that errors had before they had conditions (XEP-0086), and with an application's
-/// own condition (XML) beside the defined one.
+/// As [`write_error_reply`], with the code that errors had before they had conditions (XEP-0086), with an application's own
+/// condition (XML) beside the defined one, and with `payload` (XML) before the error.
 pub fn write_error_reply_coded(
     stanza: &Stanza,
     (condition, application): (Condition, &str),
+    payload: &str,
     from_if_no_to: &str,
     out: &mut Vec<u8>,
 ) -> bool {
     let code = Some(condition.legacy_code());
     write_reply(stanza, condition, from_if_no_to, out, |out| {
+        out.extend_from_slice(payload.as_bytes());
         write_error_parts(condition, (condition.default_type(), code), None, application, out);
     })
 }

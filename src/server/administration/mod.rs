@@ -8,7 +8,7 @@ mod table;
 
 use super::calls::{Call, Refusal, Returned, Secret};
 use super::client_link::ClientTask;
-use super::commands::{BAD_PAYLOAD, CommandSessions, element};
+use super::commands::{BAD_PAYLOAD, CommandSessions, element, reference};
 use super::forms::{Form, Submission};
 use super::iq::Request;
 use super::register::new_account;
@@ -219,7 +219,8 @@ pub(super) fn outcome(
     if let [(_, condition), ..] = refused[..]
         && refused.len() == answers.len()
     {
-        return Err(condition.into());
+        let payload = reference(running.node, Some(&running.session));
+        return Err(Refusal { payload, ..Refusal::from(condition) });
     }
     let mut content = String::new();
     for (account, condition) in refused {

@@ -83,6 +83,7 @@ fn a_user_is_added() {
     rig.send(nurse, &submit("add-user", &session(&form), " action='complete'", fields));
     let conflict = rig.one(nurse);
     assert!(is_error(&conflict, "conflict") && conflict.contains(" code='409'"), "{conflict}");
+    assert_eq!(session(&conflict), session(&form), "and which session it is about: {conflict}");
     let fields: Fields<'_> = &[("accountjid", &["benvolio@d"]), ("password", &["x"])];
     rig.send(nurse, &submit("add-user", &session(&form), " action='complete'", fields));
     assert!(is_completed(&rig.one(nurse)));
