@@ -188,15 +188,12 @@ impl ClientLink {
                 ServerStep::Authenticated { account, anonymous } => {
                     cx.restart_stream();
                     cx.set_framer_limits(FRAMER_AFTER_AUTH);
-                    if !anonymous {
-                        return Ok(());
-                    }
-                    if let Some(home) = cx.world.other_home(account.as_str()) {
+                    if anonymous && let Some(home) = cx.world.other_home(account.as_str()) {
                         *journey = Some(Journey::Temporary(account));
                         cx.move_to(home);
-                        return Ok(());
+                    } else if anonymous {
+                        *temporary = Some(make_temporary(&account, cx)?);
                     }
-                    *temporary = Some(make_temporary(&account, cx)?);
                     return Ok(());
                 }
                 ServerStep::Register(element) => {

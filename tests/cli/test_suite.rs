@@ -5,10 +5,13 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
 use bytes::BytesMut;
+use rand_chacha::ChaCha12Rng;
+use rand_core::SeedableRng;
 use rustix::process::Signal;
 use xmpp_bench::limits::FRAMER_CLIENT;
 use xmpp_bench::stream::{
     ClientNegotiation, ClientSettings, ClientStep, LoginError, Mechanism, SaltedPasswordCache,
+    WantedManagement,
 };
 use xmpp_bench::xml::Framer;
 
@@ -72,7 +75,9 @@ impl Wire {
             password: password.into(),
             resource: Some("r".to_owned()),
             cache: SaltedPasswordCache::default(),
+            management: WantedManagement::None,
         });
+        let mut rng = ChaCha12Rng::seed_from_u64(1);
         let mut framer = Framer::new(FRAMER_CLIENT);
         let (mut out, mut input) = (Vec::new(), BytesMut::new());
         negotiation.handle_connected(&mut out);
@@ -86,7 +91,7 @@ impl Wire {
                 input.extend_from_slice(&bytes[..count]);
                 continue;
             };
-            let mut step = negotiation.handle_frame(frame, &mut out)?;
+            let mut step = negotiation.handle_frame(frame, &mut out, &mut rng)?;
             if let ClientStep::Work(work) = step {
                 step = negotiation.handle_worked(work.run(), &mut out)?;
             }
@@ -97,7 +102,10 @@ impl Wire {
                     wire.read = String::from_utf8(input.to_vec()).expect("text");
                     return Ok(wire);
                 }
-                other @ (ClientStep::Work(_) | ClientStep::Element(_) | ClientStep::Close(_)) => {
+                other @ (ClientStep::Work(_)
+                | ClientStep::Resumed { .. }
+                | ClientStep::Element(_)
+                | ClientStep::Close(_)) => {
                     panic!("{user}: {other:?}")
                 }
             }

@@ -9,9 +9,8 @@ use crate::time::Nanos;
 
 /// Mail of one home by its recipient.
 fn mail(effects: &mut Effects<ClientLink>) -> Vec<(usize, Mail)> {
-    let mail = effects.drain().filter_map(|effect| match effect {
-        Effect::Mail(home, mail) => Some((home.index(), mail)),
-        _ => None,
+    let mail = effects.drain().filter_map(|effect| {
+        if let Effect::Mail(home, mail) = effect { Some((home.index(), mail)) } else { None }
     });
     mail.collect()
 }
