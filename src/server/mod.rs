@@ -29,6 +29,7 @@
 //! | `register` | XEP-0077; `throttle`: how often |
 //! | `commands`, `forms` | XEP-0050; XEP-0004 |
 //! | `administration` | XEP-0133 |
+//! | `news` | what the operator changes from outside while the server runs |
 //! | `calls`, `serving`, `removal` | what one home asks of another about accounts, and what the other does |
 
 mod accounts;
@@ -54,6 +55,7 @@ mod jobs;
 mod last;
 mod legacy;
 mod mail;
+mod news;
 mod offline;
 mod ping;
 mod presence;
@@ -85,6 +87,7 @@ pub use contact::{Contacts, is_uri};
 pub use counters::ServerCounters;
 pub use jobs::{Derive, Save, ServerAnswer, ServerJob};
 pub use mail::{Mail, SyncFor};
+pub use news::{AccountNews, ServerNews};
 pub use world::ServerWorld;
 
 #[cfg(test)]

@@ -19,10 +19,11 @@ use super::counters::ServerCounters;
 use super::ending::Ending;
 use super::jobs::{ServerAnswer, ServerJob};
 use super::mail::Mail;
+use super::news::ServerNews;
 use super::saving::{Saving, Waiter};
 use super::stream_management::{self, Registry};
 use super::throttle::Throttle;
-use crate::engine::{ConnId, Effects, Never, Target, World};
+use crate::engine::{ConnId, Effects, Target, World};
 use crate::limits::{FRAMER_AFTER_AUTH, FRAMER_BEFORE_AUTH, FramerLimits, IDLE_MAX, NEGOTIATION_MAX};
 use crate::router::{Audience, Busiest, HomeId, Homes, JidHash, Parcel, Shard};
 use crate::stanza::{Jid, Stanza};
@@ -252,7 +253,7 @@ impl World for ServerWorld {
     type Link = ClientLink;
     type Mail = Mail;
     type Job = ServerJob;
-    type News = Never;
+    type News = ServerNews;
 
     fn on_accept(&mut self, now: Nanos) -> Option<ClientLink> {
         self.set_now(now);
@@ -331,6 +332,11 @@ impl World for ServerWorld {
     fn on_empty(&mut self, now: Nanos, effects: &mut Effects<ClientLink>) {
         self.set_now(now);
         self.begin_goodbye(effects);
+    }
+
+    fn on_news(&mut self, news: ServerNews, now: Nanos, effects: &mut Effects<ClientLink>) {
+        self.set_now(now);
+        self.receive_news(news, effects);
     }
 
     fn on_stop(&mut self, now: Nanos, effects: &mut Effects<ClientLink>) {

@@ -10,6 +10,7 @@ mod ending;
 mod hints;
 mod iq;
 mod last;
+mod news;
 mod offline;
 mod pre_approval;
 mod presence;

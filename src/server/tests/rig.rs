@@ -228,6 +228,12 @@ impl Rig {
         self.clients.iter_mut().for_each(|client| client.open = false);
     }
 
+    /// A call into the world, with what comes of it.
+    pub(super) fn call(&mut self, call: impl FnOnce(&mut ServerWorld, &mut Effects<ClientLink>)) {
+        call(&mut self.world, &mut self.effects);
+        self.carry_out();
+    }
+
     /// What the hub hands back.
     pub(super) fn undeliverable(&mut self, text: &str) {
         let stanza = Stanza::from_own(Bytes::from(text.to_owned()));
