@@ -10,11 +10,11 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 use xmpp_bench::app::exit::{Exit, Failure};
 use xmpp_bench::app::terminal::Terminal;
-use xmpp_bench::app::{check, child, report, run, scenario, serve};
+use xmpp_bench::app::{check, child, report, run, scenario, serve, user};
 
 /// Subcommands of the design that have no walls yet.
 const NOT_BUILT: [&str; 3] = ["capacity", "compare", "agent"];
-const SUBCOMMANDS: &str = "run, check, serve, report, completions";
+const SUBCOMMANDS: &str = "run, check, serve, user, report, completions";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -29,6 +29,7 @@ Examples:
                                                       can it run there? each obstacle with its fix
   xmpp-bench serve                                    the router alone, on 127.0.0.1:5222
   xmpp-bench serve --test-suite                       the same for conformance suites: an admin, registration
+  xmpp-bench user add alice                           make an account, while the router runs or not
   xmpp-bench report out/smoke-20240229-123456         print a result again
 
 Exit codes:
@@ -41,6 +42,25 @@ Exit codes:
   130  interrupted (SIGINT), 143 terminated (SIGTERM); a partial result is written and marked
 
 The result goes to stdout, progress to stderr. NO_COLOR is honoured.";
+
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  xmpp-bench serve                                    two accounts to try it with, kept in a file
+  xmpp-bench serve --store memory                     the same, and nothing is kept
+  xmpp-bench serve serve.toml --store sqlite:/var/lib/xmpp/router.db
+  xmpp-bench serve serve.toml --store postgres://xmpp@db.example.org/xmpp
+  xmpp-bench serve serve.toml --check-config          find mistakes without serving
+
+Without `--store` and without `store` in the configuration, accounts are in the file xmpp-bench.db beside the
+configuration; without a configuration, in $XDG_DATA_HOME/xmpp-bench; with a `scenario`, in memory.";
+
+const USER_EXAMPLES: &str = "\
+Examples:
+  xmpp-bench user add alice                           asks for the password
+  xmpp-bench user add alice@example.org --config serve.toml <password-file
+  xmpp-bench user password alice --password new
+  xmpp-bench user remove alice --store sqlite:router.db
+  xmpp-bench user list --config serve.toml";
 
 #[derive(Debug, Parser)]
 #[command(
@@ -65,7 +85,11 @@ enum Command {
     /// Validate scenarios without running them; with a target, try it with one client
     Check(CheckArgs),
     /// Run the router by itself, until SIGINT or SIGTERM
+    #[command(after_help = SERVE_EXAMPLES)]
     Serve(ServeArgs),
+    /// Make, change, remove and list the accounts of a router, while it serves or not
+    #[command(after_help = USER_EXAMPLES)]
+    User(UserArgs),
     /// Print a result again
     Report(ReportArgs),
     /// Print a completion script for a shell
@@ -160,6 +184,63 @@ struct ServeArgs {
     /// Run so many reactors (threads) instead of one for each core
     #[arg(long, value_name = "N", value_parser = reactors)]
     reactors: Option<usize>,
+    /// Keep accounts here instead: memory, sqlite:FILE, postgres://USER@HOST/DATABASE
+    #[arg(long, value_name = "URL")]
+    store: Option<String>,
+    /// Only say whether the configuration is right
+    #[arg(long)]
+    check_config: bool,
+}
+
+#[derive(Debug, Args)]
+struct UserArgs {
+    #[command(subcommand)]
+    action: UserAction,
+    /// The router's configuration: its domain and its store
+    #[arg(long, global = true, value_name = "CONFIG.toml", value_hint = ValueHint::FilePath)]
+    config: Option<PathBuf>,
+    /// The store, instead of the configuration's: sqlite:FILE or postgres://USER@HOST/DATABASE
+    #[arg(long, global = true, value_name = "URL")]
+    store: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum UserAction {
+    /// Make an account
+    Add(PasswordArgs),
+    /// Remove an account with its roster and its messages; its sessions end
+    Remove {
+        /// Name, or NAME@DOMAIN
+        name: String,
+    },
+    /// Set an account's password
+    Password(PasswordArgs),
+    /// Print all accounts
+    List,
+}
+
+#[derive(Debug, Args)]
+struct PasswordArgs {
+    /// Name, or NAME@DOMAIN
+    name: String,
+    /// The password; without, it is asked for, or one line of stdin
+    #[arg(long, value_name = "PASSWORD")]
+    password: Option<String>,
+}
+
+impl From<UserArgs> for user::Options {
+    fn from(args: UserArgs) -> Self {
+        let UserArgs { action, config, store } = args;
+        let action = match action {
+            UserAction::Add(PasswordArgs { name, password }) => user::Action::Add { name, password },
+            UserAction::Remove { name } => user::Action::Remove { name },
+            UserAction::Password(PasswordArgs { name, password }) => {
+                user::Action::Password { name, password }
+            }
+            UserAction::List => user::Action::List,
+        };
+        Self { action, config, store }
+    }
 }
 
 fn reactors(text: &str) -> Result<usize, String> {
@@ -223,9 +304,12 @@ fn dispatch(command: Command, terminal: Terminal) -> Result<Exit, Failure> {
         Command::Run(args) => run::run(&args.into(), terminal),
         Command::Check(args) => check::check(&args.into(), terminal),
         Command::Serve(args) => {
-            let ServeArgs { config, test_suite, domain, listen, reactors } = args;
-            serve::serve(&serve::Options { config, listen, domain, reactors, test_suite }, terminal)
+            let ServeArgs { config, test_suite, domain, listen, reactors, store, check_config } = args;
+            let options =
+                serve::Options { config, listen, domain, reactors, test_suite, store, check_config };
+            serve::serve(&options, terminal)
         }
+        Command::User(args) => user::user(args.into(), terminal),
         Command::Report(args) => {
             let format = match args.format {
                 Format::Text => report::Format::Text,

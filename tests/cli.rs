@@ -18,6 +18,7 @@ mod cli {
     mod program;
     mod runs;
     mod serve;
+    mod storage;
     mod targets;
     mod test_suite;
     mod words;

@@ -4,6 +4,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::num::NonZero;
+use std::sync::Arc;
 use std::thread;
 
 use super::clock;
@@ -13,6 +14,7 @@ use crate::reactor::Clock;
 use crate::router::Subscription;
 use crate::server::{AccountSpec, ServerConfig, ServerWorld};
 use crate::stanza::Jid;
+use crate::store::{AccountRecord, Change, Store};
 use crate::stream::{Credentials, Mechanism};
 
 /// Bytes of a salt; RFC 5802 §5.1 leaves it open, 16 is what servers use.
@@ -38,6 +40,7 @@ pub fn config(domain: &str, mechanisms: Vec<Mechanism>) -> Result<ServerConfig, 
 pub struct Builder {
     homes: Vec<ServerWorld>,
     domain: String,
+    /// For which accounts get keys.
     mechanisms: Vec<Mechanism>,
     secret: [u8; 32],
 }
@@ -46,13 +49,41 @@ impl Builder {
     /// A router without accounts, with so many homes.
     #[must_use]
     pub fn new(config: ServerConfig, homes: usize) -> Self {
-        let (domain, mechanisms) = (config.domain.clone(), config.mechanisms.clone());
+        let domain = config.domain.clone();
+        // Whatever is offered today: what a store has had is salted keys for every hash and nothing else.
+        let mechanisms = if config.plain_proofs { config.mechanisms.clone() } else { KEPT.to_vec() };
         let secret = config.process_secret;
         Self { homes: ServerWorld::homes(config, homes), domain, mechanisms, secret }
     }
 
-    /// Makes the accounts of a scenario, with the rosters of its graph. Returns how many. They share one salt, so that
-    /// synthetic clients compute one salted password for each password and not for each account.
+    /// Loads what a store has.
+    ///
+    /// # Errors
+    /// One line: something in it is damaged.
+    pub fn load(&mut self, records: Vec<AccountRecord>) -> Result<(), String> {
+        ServerWorld::load_homes(&mut self.homes, records).map(drop).map_err(|error| error.to_string())
+    }
+
+    /// Has what changes from now on saved.
+    pub fn keep_in(&mut self, store: &Arc<dyn Store>) {
+        self.homes.iter_mut().for_each(|home| home.set_store(Arc::clone(store)));
+    }
+
+    /// What has changed since [`Self::keep_in`]; it is for the caller to save.
+    #[must_use]
+    pub fn take_unsaved(&mut self) -> Vec<Change> {
+        self.homes.iter_mut().flat_map(ServerWorld::take_unsaved).collect()
+    }
+
+    /// Whether there is an account of that name.
+    #[must_use]
+    pub fn has_account(&self, name: &str) -> bool {
+        Jid::from_parts(Some(name), &self.domain, None)
+            .is_ok_and(|jid| ServerWorld::have_account(&self.homes, &jid))
+    }
+
+    /// Makes those accounts of a scenario that are not there, with the rosters of its graph. Returns how many. They share one
+    /// salt, so that synthetic clients compute one salted password for each password and not for each account.
     ///
     /// # Errors
     /// One line: an account cannot be made.
@@ -71,7 +102,9 @@ impl Builder {
             .collect::<Result<Vec<_>, _>>()?;
         let graph =
             users.roster.as_ref().map(|spec| contacts(spec, users.count, scenario.seed)).unwrap_or_default();
-        let accounts = (0..count).map(|n| AccountSpec {
+        let absent: Vec<_> =
+            (0..count).filter(|n| !ServerWorld::have_account(&self.homes, &jids[*n])).collect();
+        let accounts = absent.into_iter().map(|n| AccountSpec {
             localpart: users.username(n),
             credentials: keys[&users.password(n)].clone(),
             roster: graph
@@ -107,6 +140,22 @@ impl Builder {
     pub fn build(self) -> Vec<ServerWorld> {
         self.homes
     }
+}
+
+/// What is kept of a password beyond the process.
+pub const KEPT: [Mechanism; 2] = [Mechanism::ScramSha256, Mechanism::ScramSha1];
+
+/// Salted keys of a password, with a salt of their own, as a store keeps them.
+///
+/// # Errors
+/// One line: the operating system has no random numbers, or nobody could log in with that password.
+pub fn kept_credentials(password: &str) -> Result<Credentials, String> {
+    let salt = random::<SALT_BYTES>()?;
+    let credentials = Credentials::derive(password, &KEPT, &salt, SCRAM_ITERATIONS, &[0; 32]);
+    if password.is_empty() || credentials == Credentials::default() {
+        return Err("the password is empty or has characters that no client can send (RFC 4013)".to_owned());
+    }
+    Ok(credentials)
 }
 
 /// Keys of each password, on all cores that this process may use: PBKDF2 takes 1.5 ms each.

@@ -2,10 +2,11 @@
 //!
 //! It has no seed: nothing that a client sees of this router can be guessed.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -16,12 +17,14 @@ use super::report::numbers::{bytes, count};
 use super::router::{self, Builder};
 use super::scenario::{self, Overrides};
 use super::serve_config::{self, ServeConfig};
+use super::store::{Opened, StoreUrl};
 use super::terminal::Terminal;
 use super::{cores, descriptors, signals};
 use crate::limits::HOMES_MAX;
 use crate::reactor::Fleet;
-use crate::server::BusyAccount;
+use crate::server::{AccountNews, BusyAccount, ServerNews};
 use crate::stanza::Jid;
+use crate::store::Store;
 
 /// Most reactors of one router.
 pub const REACTORS_MAX: usize = HOMES_MAX;
@@ -45,12 +48,16 @@ pub struct Options {
     pub reactors: Option<usize>,
     /// Without a configuration: as test suites need it.
     pub test_suite: bool,
+    /// Accounts are kept here instead.
+    pub store: Option<String>,
+    /// Only say whether the configuration is right.
+    pub check_config: bool,
 }
 
 /// Serves until SIGINT or SIGTERM; then every stream is closed in order and the exit code is 0.
 ///
 /// # Errors
-/// The configuration is wrong or the address cannot be bound (2), or the event loop failed (1).
+/// The configuration is wrong, its store cannot be opened or the address cannot be bound (2), or the event loop failed (1).
 pub fn serve(options: &Options, terminal: Terminal) -> Result<Exit, Failure> {
     start_log("info", terminal);
     let mut config = match &options.config {
@@ -65,10 +72,14 @@ pub fn serve(options: &Options, terminal: Terminal) -> Result<Exit, Failure> {
         serve_config::loopback_only(listen).map_err(|what| Failure::usage(format!("--listen: {what}")))?;
         config.listen = listen;
     }
+    let url = store_url(options, &config)?;
+    if options.check_config {
+        return check(options, &config, &url, terminal);
+    }
     let open_files = descriptors::raise();
     let cores = cores::allowed();
     let reactors = options.reactors.or(config.reactors).unwrap_or_else(|| cores.len().clamp(1, REACTORS_MAX));
-    let builder = build(&config, reactors)?;
+    let Built { builder, mut opened, loaded } = build(&config, &url, reactors)?;
     let accounts = builder.account_count();
     let cannot = |what: &str, error: std::io::Error| Failure::internal(format!("{what}: {error}"));
     let configs = cores::reactor_configs(reactors, if config.pin { &cores } else { &[] });
@@ -77,6 +88,13 @@ pub fn serve(options: &Options, terminal: Terminal) -> Result<Exit, Failure> {
         Failure::usage(format!("cannot listen on {}: {error}", config.listen))
             .help("`--listen 127.0.0.1:0` takes any free port")
     })?;
+    let store_thread = opened.take().map(|opened| {
+        let messengers = fleet.messengers();
+        let tell_all = move |news: Vec<AccountNews>| {
+            messengers.iter().for_each(|messenger| messenger.send(ServerNews(news.clone())));
+        };
+        opened.start(Box::new(tell_all))
+    });
     let stopper = fleet.stopper();
     let stop = move |_| {
         stopper.stop();
@@ -89,7 +107,7 @@ pub fn serve(options: &Options, terminal: Terminal) -> Result<Exit, Failure> {
         (None, true) => Kind::TestSuite,
     };
     terminal
-        .out(&greeting(&config, address, accounts, kind))
+        .out(&greeting(&config, address, accounts, (&url, loaded), kind))
         .map_err(|error| cannot("cannot write", error))?;
     tracing::info!(%address, accounts, reactors, open_files = open_files.soft, "serving");
     let homes = fleet.run().map_err(|error| cannot("the event loop failed", error))?;
@@ -114,6 +132,49 @@ pub fn serve(options: &Options, terminal: Terminal) -> Result<Exit, Failure> {
             "stopped"
         );
     }
+    // The homes have the store; its thread ends when they are gone.
+    drop(homes);
+    if let Some(thread) = store_thread {
+        thread.join();
+    }
+    Ok(Exit::Passed)
+}
+
+/// Where accounts are kept. Where nobody says it: in memory with a scenario and for test suites, whose accounts are made anew
+/// each time, else in a file.
+///
+/// # Errors
+/// One line: it is no store, or there is no folder for it.
+fn store_url(options: &Options, config: &ServeConfig) -> Result<StoreUrl, Failure> {
+    let (path, is_test_suite) = (options.config.as_deref(), options.test_suite);
+    if let Some(text) = &options.store {
+        return StoreUrl::parse(text, None).map_err(|what| Failure::usage(format!("--store: {what}")));
+    }
+    match &config.store {
+        Some(url) => Ok(url.clone()),
+        None if config.scenario.is_some() || is_test_suite => Ok(StoreUrl::Memory),
+        None => StoreUrl::of_configuration(path).map_err(|what| Failure::usage(what).help(WITHOUT_STORE)),
+    }
+}
+
+/// For whom a file is too much.
+const WITHOUT_STORE: &str = "`--store memory` keeps nothing beyond the process";
+
+/// `--check-config`: everything that can be found out without starting anything.
+fn check(
+    options: &Options,
+    config: &ServeConfig,
+    url: &StoreUrl,
+    terminal: Terminal,
+) -> Result<Exit, Failure> {
+    router::config(&config.domain, config.mechanisms.clone()).map_err(Failure::usage)?;
+    if let Some(path) = &config.scenario {
+        scenario::load(path, &Overrides::default())?;
+    }
+    let name =
+        options.config.as_ref().map_or_else(|| "defaults".to_owned(), |path| path.display().to_string());
+    let text = format!("{name}: ok: {} on {}, store {url}\n", config.domain, config.listen);
+    terminal.out(&text).map_err(|error| Failure::internal(format!("cannot write: {error}")))?;
     Ok(Exit::Passed)
 }
 
@@ -130,7 +191,17 @@ fn exit_after(time: Duration) {
     });
 }
 
-fn build(config: &ServeConfig, reactors: usize) -> Result<Builder, Failure> {
+/// A router with its accounts, and where they are kept.
+struct Built {
+    builder: Builder,
+    /// `None`: in memory.
+    opened: Option<Opened>,
+    /// Accounts that were in the store.
+    loaded: usize,
+}
+
+/// Accounts come from the store; those of the configuration that are not there are made, and saved before anybody connects.
+fn build(config: &ServeConfig, url: &StoreUrl, reactors: usize) -> Result<Built, Failure> {
     let mut settings = router::config(&config.domain, config.mechanisms.clone()).map_err(Failure::usage)?;
     settings.conflict = config.conflict;
     settings.contacts = config.contacts.clone();
@@ -140,15 +211,33 @@ fn build(config: &ServeConfig, reactors: usize) -> Result<Builder, Failure> {
     settings.admins = admins
         .collect::<Result<_, _>>()
         .map_err(|error| Failure::usage(format!("an administrator's address is none: {error}")))?;
+    settings.plain_proofs &= *url == StoreUrl::Memory;
+    let domain = settings.domain.clone();
     let mut builder = Builder::new(settings, reactors);
+    let cannot =
+        |what: String| Failure::usage(format!("cannot use the store {url}: {what}")).help(WITHOUT_STORE);
+    let mut opened = None;
+    if *url != StoreUrl::Memory {
+        let database = Opened::open(url, &domain, |records| builder.load(records)).map_err(cannot)?;
+        builder.keep_in(&(database.store() as Arc<dyn Store>));
+        opened = Some(database);
+    }
+    let loaded = builder.account_count();
+    let mut names = HashSet::new();
     for user in &config.users {
-        builder.add_account(&user.name, &user.password).map_err(Failure::usage)?;
+        // Written twice is a mistake; there already is not.
+        if !names.insert(&user.name) || !builder.has_account(&user.name) {
+            builder.add_account(&user.name, &user.password).map_err(Failure::usage)?;
+        }
     }
     if let Some(path) = &config.scenario {
         let loaded = scenario::load(path, &Overrides::default())?;
         builder.add_scenario(&loaded.scenario).map_err(Failure::usage)?;
     }
-    Ok(builder)
+    if let Some(opened) = &mut opened {
+        opened.save_now(&builder.take_unsaved()).map_err(cannot)?;
+    }
+    Ok(Built { builder, opened, loaded })
 }
 
 /// Where the configuration comes from.
@@ -160,7 +249,13 @@ enum Kind {
 }
 
 /// How to connect. Passwords are shown only of accounts that are made up here.
-fn greeting(config: &ServeConfig, address: SocketAddr, accounts: usize, kind: Kind) -> String {
+fn greeting(
+    config: &ServeConfig,
+    address: SocketAddr,
+    accounts: usize,
+    (store, loaded): (&StoreUrl, usize),
+    kind: Kind,
+) -> String {
     let mechanisms: Vec<&str> = config.mechanisms.iter().map(|mechanism| mechanism.as_str()).collect();
     let mut text = format!(
         "listening on {address}, domain {}, {} account{}, {}\n",
@@ -169,9 +264,17 @@ fn greeting(config: &ServeConfig, address: SocketAddr, accounts: usize, kind: Ki
         if accounts == 1 { "" } else { "s" },
         mechanisms.join(" ")
     );
+    if *store == StoreUrl::Memory {
+        text.push_str("store memory: nothing outlives this process\n");
+    } else {
+        let _ = writeln!(text, "store {store}, {} accounts loaded", count(loaded as u64));
+    }
+    // One that was there may have another password by now.
+    let made = if loaded == 0 { "" } else { ", when it was made" };
     let users = |text: &mut String, word: &str| {
         for user in &config.users {
-            let _ = writeln!(text, "{word} {}@{}, password {}", user.name, config.domain, user.password);
+            let _ =
+                writeln!(text, "{word} {}@{}, password {}{made}", user.name, config.domain, user.password);
         }
     };
     match kind {
@@ -218,11 +321,14 @@ mod tests {
     fn only_the_trials_passwords_are_shown() {
         let config = ServeConfig::default();
         let address = "127.0.0.1:5222".parse().unwrap();
-        let trial = greeting(&config, address, 2, Kind::Trial);
+        let trial = greeting(&config, address, 2, (&StoreUrl::Memory, 0), Kind::Trial);
         assert!(trial.starts_with("listening on 127.0.0.1:5222, domain localhost, 2 accounts, "));
         assert!(trial.contains("account alice@localhost, password alice"));
-        assert!(!greeting(&config, address, 2, Kind::Configured).contains("password"));
-        let suite = greeting(&ServeConfig::for_test_suites(), address, 1, Kind::TestSuite);
+        assert!(
+            !greeting(&config, address, 2, (&StoreUrl::Memory, 0), Kind::Configured).contains("password")
+        );
+        let suite =
+            greeting(&ServeConfig::for_test_suites(), address, 1, (&StoreUrl::Memory, 0), Kind::TestSuite);
         assert!(suite.contains("\nhost 127.0.0.1, port 5222, domain localhost\n"), "{suite}");
         assert!(suite.contains("\nadmin admin@localhost, password admin\n"), "{suite}");
     }

@@ -148,6 +148,13 @@ impl ServerWorld {
         }
     }
 
+    /// Whether one of all `homes` of a server has this account (bare JID).
+    #[must_use]
+    pub fn have_account(homes: &[Self], account: &Jid) -> bool {
+        let home = homes[0].homes.of(account.as_str());
+        homes[home.index()].shard.find(account.as_str()).is_some()
+    }
+
     /// Loads what a store has, each account at its home.
     ///
     /// # Errors

@@ -33,6 +33,9 @@ pub struct ServerConfig {
     pub mechanisms: Vec<Mechanism>,
     /// A secret of this process, never stored.
     pub process_secret: [u8; 32],
+    /// Whether accounts have a proof under that secret, so that PLAIN is checked without PBKDF2: not those that a store has
+    /// had.
+    pub plain_proofs: bool,
     /// What happens when a client asks for a resource that is taken.
     pub conflict: ConflictPolicy,
     /// Wall time at [`crate::time::Nanos::ZERO`] of the driver's clock: what is stamped is computed from it.
@@ -56,6 +59,7 @@ impl ServerConfig {
     pub fn new(domain: &str, mechanisms: Vec<Mechanism>, process_secret: [u8; 32]) -> Self {
         Self {
             domain: domain.to_owned(),
+            plain_proofs: mechanisms.contains(&Mechanism::Plain),
             mechanisms,
             process_secret,
             conflict: ConflictPolicy::default(),

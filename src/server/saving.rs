@@ -53,6 +53,14 @@ impl ServerWorld {
         self.saving.store = Some(store);
     }
 
+    /// What was to be saved before anybody could wait for it: the caller has it saved.
+    #[must_use]
+    pub fn take_unsaved(&mut self) -> Vec<Change> {
+        debug_assert!(self.saving.waiting.is_empty(), "nobody is connected yet");
+        self.saving.unsaved_bytes = 0;
+        std::mem::take(&mut self.saving.unsaved)
+    }
+
     /// Whether the store can be reached, or there is none to be reached.
     pub(super) fn can_log_in(&self) -> bool {
         self.saving.store.as_ref().is_none_or(|store| store.is_up())

@@ -134,6 +134,10 @@ impl ServerWorld {
             // A proof for PLAIN is this process's own: a store keeps salted keys only.
             mechanisms.push(Mechanism::ScramSha256);
         }
+        if self.has_store() && !self.settings.plain_proofs {
+            // They outlive what is offered today.
+            mechanisms = vec![Mechanism::ScramSha256, Mechanism::ScramSha1];
+        }
         let salt = self.settings.salt(self.me.index(), number, account.as_str());
         let settings = Arc::clone(&self.settings);
         out.job(ServerJob::Derive(Box::new(Derive { number, password, mechanisms, salt, settings })));

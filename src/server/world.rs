@@ -27,7 +27,7 @@ use crate::engine::{ConnId, Effects, Target, World};
 use crate::limits::{FRAMER_AFTER_AUTH, FRAMER_BEFORE_AUTH, FramerLimits, IDLE_MAX, NEGOTIATION_MAX};
 use crate::router::{Audience, Busiest, HomeId, Homes, JidHash, Parcel, Shard};
 use crate::stanza::{Jid, Stanza};
-use crate::stream::{Credentials, Mechanism, ServerSettings};
+use crate::stream::{Credentials, ServerSettings};
 use crate::time::{Nanos, Utc};
 
 /// A server, or one of its homes: the accounts that it has, and everything that its connections share.
@@ -104,6 +104,7 @@ impl ServerWorld {
     pub fn homes(config: ServerConfig, count: usize) -> Vec<Self> {
         let ServerConfig {
             domain,
+            plain_proofs,
             mechanisms,
             process_secret,
             conflict,
@@ -118,8 +119,7 @@ impl ServerWorld {
         let homes = Homes::new(count, seed);
         let settings = Arc::new(ServerSettings {
             domain,
-            // Credentials are derived with a proof for PLAIN where PLAIN is offered.
-            plain_proofs: mechanisms.contains(&Mechanism::Plain),
+            plain_proofs,
             mechanisms,
             process_secret,
             features_before_auth: format!(

@@ -149,6 +149,7 @@ impl Program {
             .current_dir(folder)
             .env_remove("NO_COLOR")
             .env_remove("XB_LOG")
+            .env("XDG_DATA_HOME", folder)
             .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -175,6 +176,12 @@ impl Program {
     #[track_caller]
     pub(super) fn wait_stderr(&mut self, start: &str) -> String {
         self.stderr.wait(start)
+    }
+
+    /// Waits for a line on stderr that has `text` in it.
+    #[track_caller]
+    pub(super) fn wait_log(&mut self, text: &str) -> String {
+        self.stderr.wait_for(text, |line| line.contains(text))
     }
 
     /// Waits for a line on stdout that starts with `start`.
@@ -257,13 +264,18 @@ impl Lines {
 
     #[track_caller]
     fn wait(&mut self, start: &str) -> String {
+        self.wait_for(start, |line| line.starts_with(start))
+    }
+
+    #[track_caller]
+    fn wait_for(&mut self, what: &str, is_it: impl Fn(&str) -> bool) -> String {
         let patience = Patience::begins();
         while let Some(line) = self.next(&patience) {
-            if line.starts_with(start) {
+            if is_it(&line) {
                 return line;
             }
         }
-        panic!("no line starts with {start:?}:\n{}", self.seen);
+        panic!("no line with {what:?}:\n{}", self.seen);
     }
 
     /// Everything, from the first line to the last.

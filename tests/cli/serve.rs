@@ -16,13 +16,14 @@ fn address(program: &mut Program) -> SocketAddr {
 
 #[test]
 fn without_a_configuration_it_can_be_tried() {
-    let mut program = Folder::new().start("serve --listen 127.0.0.1:0");
+    let mut program = Folder::new().start("serve --listen 127.0.0.1:0 --store memory");
     let address = address(&mut program);
     drop(Client::connect(address, "localhost"));
     program.signal(Signal::INT);
     let ended = program.finish().exits(0);
     let want = format!(
         "listening on {address}, domain localhost, 2 accounts, SCRAM-SHA-256 SCRAM-SHA-1 PLAIN\n\
+         store memory: nothing outlives this process\n\
          account alice@localhost, password alice\n\
          account bob@localhost, password bob\n\
          connect without TLS, which is not built yet; Ctrl-C ends the router in order\n"
@@ -45,7 +46,11 @@ fn sigterm_says_goodbye_to_every_client() {
         assert!(last_words.ends_with("</stream:stream>"), "{last_words}");
     }
     let ended = program.finish().exits(0);
-    assert_eq!(ended.stdout, format!("listening on {address}, domain example.org, 0 accounts, PLAIN\n"));
+    let want = format!(
+        "listening on {address}, domain example.org, 0 accounts, PLAIN\n\
+         store sqlite:xmpp-bench.db, 0 accounts loaded\n"
+    );
+    assert_eq!(ended.stdout, want);
 }
 
 #[test]

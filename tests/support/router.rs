@@ -18,7 +18,7 @@ pub(crate) struct Router {
 impl Router {
     /// Starts it with accounts `u000000` … and passwords `p0` …, as [`super::peer::Peer::start`] does.
     pub(crate) fn start(users: u32) -> Self {
-        let mut config = format!("listen = \"127.0.0.1:0\"\ndomain = \"{DOMAIN}\"\n");
+        let mut config = format!("listen = \"127.0.0.1:0\"\ndomain = \"{DOMAIN}\"\nstore = \"memory\"\n");
         for n in 0..users {
             write!(config, "[[users]]\nname = \"u{n:06}\"\npassword = \"p{n}\"\n")
                 .expect("a string takes it");

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::exit::{Complaint, Exit, Failure};
+use super::store::StoreUrl;
 use crate::limits::{HOMES_MAX, REGISTRATIONS_PER_MINUTE};
 use crate::server::{ConflictPolicy, Contacts};
 use crate::stanza::Jid;
@@ -42,6 +43,8 @@ pub struct ServeConfig {
     pub users: Vec<User>,
     /// Scenario whose accounts and rosters are made as well; a relative path counts from the configuration's folder.
     pub scenario: Option<PathBuf>,
+    /// Where accounts are kept, if the file says so ([`StoreUrl::of_configuration`] where nobody does).
+    pub store: Option<StoreUrl>,
     /// Whom to turn to (XEP-0157).
     pub contacts: Contacts,
     /// Whether whoever connects may make an account (XEP-0077).
@@ -75,6 +78,7 @@ struct File {
     anonymous: Option<bool>,
     users: Option<Vec<User>>,
     scenario: Option<PathBuf>,
+    store: Option<Spanned<String>>,
     contact: Option<contact::Contact>,
     registration: Option<bool>,
     registrations_per_minute: Option<u32>,
@@ -94,6 +98,7 @@ impl Default for ServeConfig {
             conflict: ConflictPolicy::default(),
             users: vec![user("alice"), user("bob")],
             scenario: None,
+            store: None,
             contacts: Contacts::default(),
             registration: false,
             registrations_per_minute: NonZero::new(REGISTRATIONS_PER_MINUTE),
@@ -137,7 +142,7 @@ impl ServeConfig {
             Failure::usage(format!("cannot read configuration {}: {error}", path.display()))
                 .help("without a configuration, `xmpp-bench serve` listens on 127.0.0.1:5222")
         })?;
-        Self::parse(&text, &path.display().to_string()).map(|mut config| {
+        Self::parse(&text, &path.display().to_string(), path.parent()).map(|mut config| {
             if let (Some(scenario), Some(folder)) = (&mut config.scenario, path.parent()) {
                 *scenario = folder.join(&*scenario);
             }
@@ -145,8 +150,8 @@ impl ServeConfig {
         })
     }
 
-    /// `name` is how the file is called in errors.
-    fn parse(text: &str, name: &str) -> Result<Self, Failure> {
+    /// `name` is how the file is called in errors, `folder` where relative files are.
+    fn parse(text: &str, name: &str, folder: Option<&Path>) -> Result<Self, Failure> {
         let faults = Faults { text, name };
         let file: File = toml::from_str(text).map_err(|error| faults.of_toml(&error))?;
         let defaults = Self::default();
@@ -177,6 +182,11 @@ impl ServeConfig {
         let domain = file.domain.unwrap_or(defaults.domain);
         let admins = file.admins.unwrap_or_default();
         let admins = admins.into_iter().map(|admin| self::admin(admin, &domain, faults));
+        let store = file.store.as_ref().map(|url| {
+            let store = StoreUrl::parse(url.get_ref(), folder);
+            store.map_err(|what| faults.at(url.span(), format!("store: {what}"), None))
+        });
+        let store = store.transpose()?;
         Ok(Self {
             admins: admins.collect::<Result<_, _>>()?,
             listen,
@@ -187,6 +197,7 @@ impl ServeConfig {
             conflict,
             users: file.users.unwrap_or_default(),
             scenario: file.scenario,
+            store,
             contacts: file.contact.unwrap_or_default().check(faults)?,
             registration: file.registration.unwrap_or(defaults.registration),
             registrations_per_minute: match file.registrations_per_minute {

@@ -2,7 +2,7 @@ use super::*;
 
 #[test]
 fn every_key_is_optional() {
-    let config = ServeConfig::parse("", "c").unwrap();
+    let config = ServeConfig::parse("", "c", None).unwrap();
     assert_eq!(config, ServeConfig { users: Vec::new(), ..ServeConfig::default() });
     let config = ServeConfig::parse(
         r#"
@@ -14,6 +14,7 @@ fn every_key_is_optional() {
         conflict = "refuse"
         anonymous = true
         scenario = "s.toml"
+        store = "sqlite:r.db"
         users = [{ name = "a", password = "b" }]
         registration = true
         registrations_per_minute = 0
@@ -22,6 +23,7 @@ fn every_key_is_optional() {
         abuse = ["mailto:a@example.org", "xmpp:a@example.org"]
         "#,
         "c",
+        Some(Path::new("/x")),
     )
     .unwrap();
     assert_eq!(config.listen.to_string(), "[::1]:0");
@@ -30,6 +32,7 @@ fn every_key_is_optional() {
     assert_eq!(config.conflict, ConflictPolicy::Refuse);
     assert_eq!((config.registration, config.registrations_per_minute), (true, None));
     assert_eq!(config.admins, ["a@example.org"]);
+    assert_eq!(config.store, Some(StoreUrl::Sqlite("/x/r.db".into())));
     assert_eq!(config.contacts.abuse, ["mailto:a@example.org", "xmpp:a@example.org"]);
     assert!(config.contacts.support.is_empty());
     assert_eq!(config.users, [User { name: "a".into(), password: "b".into() }]);
@@ -44,6 +47,7 @@ fn mistakes_have_a_place_and_a_way_out() {
             "c:1:12: unknown key `nam`",
             Some("did you mean `name`?"),
         ),
+        ("store = \"mysql:x\"", "c:1:9: store: unknown store `mysql:x`", None),
         ("reactors = 0", "c:1:12: reactors: 0 is not between 1 and 128", None),
         ("domain = 5", "c:1:10: invalid type: integer `5`, expected a string", None),
         ("é = 1", "c:1:1: ", None),
@@ -80,7 +84,7 @@ fn mistakes_have_a_place_and_a_way_out() {
         ("[contact]\nadmins = []", "c:2:1: unknown key `admins`", Some("did you mean `admin`?")),
     ];
     for (text, what, help) in cases {
-        let failure = ServeConfig::parse(text, "c").unwrap_err();
+        let failure = ServeConfig::parse(text, "c", None).unwrap_err();
         assert_eq!(failure.exit, Exit::Usage);
         let complaint = &failure.errors[0];
         assert!(complaint.what.starts_with(what), "{text}\n{}", complaint.what);

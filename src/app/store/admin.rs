@@ -1,0 +1,97 @@
+//! What `xmpp-bench user` does beside a running server: it changes the tables, and leaves a line in `admin_changes` that
+//! the server reads.
+//!
+//! A line says which account, and whether it was removed; what it has now is in the tables.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use sqlx::Error;
+
+use super::database::{Database, execute, rows};
+use super::write::{SHA1, SHA256};
+use crate::server::AccountNews;
+use crate::stanza::Jid;
+use crate::stream::{Credentials, ScramKeys};
+
+impl Database {
+    /// Does it and leaves word. `false`: an account to be added is there already, or one to be changed is not.
+    pub(super) async fn admin_change(&mut self, news: &AccountNews, is_new: bool) -> Result<bool, Error> {
+        self.begin().await?;
+        let (AccountNews::Put { account, .. } | AccountNews::Removed { account }) = news;
+        let account = account.as_str();
+        let known: Vec<(String,)> = rows!(self, "SELECT account FROM accounts WHERE account = $1", account)?;
+        if known.is_empty() != is_new {
+            execute!(self, "ROLLBACK")?;
+            return Ok(false);
+        }
+        let removed = match news {
+            AccountNews::Put { credentials, .. } => {
+                self.put_account(account, credentials).await?;
+                false
+            }
+            AccountNews::Removed { .. } => {
+                self.remove_account(account).await?;
+                true
+            }
+        };
+        let sql = "INSERT INTO admin_changes (account, removed) VALUES ($1, $2)";
+        execute!(self, sql, account, removed)?;
+        self.commit().await?;
+        Ok(true)
+    }
+
+    /// All bare JIDs, sorted as Rust sorts them: a database's order depends on its locale.
+    pub(super) async fn account_names(&mut self) -> Result<Vec<String>, Error> {
+        let names: Vec<(String,)> = rows!(self, "SELECT account FROM accounts")?;
+        let mut names: Vec<String> = names.into_iter().map(|(name,)| name).collect();
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// What the lines are about: of each account its removal before what it has now. Lines that were read are deleted, one
+    /// by one: a line with a lower number may be committed after one with a higher number.
+    pub(super) async fn admin_news(&mut self) -> Result<Vec<AccountNews>, Error> {
+        let sql = "SELECT id, account, removed FROM admin_changes ORDER BY id";
+        let lines: Vec<(i64, String, bool)> = rows!(self, sql)?;
+        let mut changed: BTreeMap<&str, bool> = BTreeMap::new();
+        for (_, account, removed) in &lines {
+            *changed.entry(account).or_default() |= removed;
+        }
+        let mut news = Vec::new();
+        for (name, removed) in changed {
+            let Ok(account) = Jid::parse(name) else { continue };
+            if removed {
+                news.push(AccountNews::Removed { account: account.clone() });
+            }
+            if let Some(credentials) = self.credentials_of(name).await? {
+                news.push(AccountNews::Put { account, credentials: Arc::new(credentials) });
+            }
+        }
+        for (id, ..) in &lines {
+            execute!(self, "DELETE FROM admin_changes WHERE id = $1", id)?;
+        }
+        Ok(news)
+    }
+
+    /// `None`: there is no such account.
+    async fn credentials_of(&mut self, account: &str) -> Result<Option<Credentials>, Error> {
+        let known: Vec<(String,)> = rows!(self, "SELECT account FROM accounts WHERE account = $1", account)?;
+        if known.is_empty() {
+            return Ok(None);
+        }
+        let sql = "SELECT hash, salt, iterations, stored_key, server_key FROM credentials WHERE account = $1";
+        let rows: Vec<(String, Vec<u8>, i64, Vec<u8>, Vec<u8>)> = rows!(self, sql, account)?;
+        let mut credentials = Credentials::default();
+        for (hash, salt, iterations, stored_key, server_key) in rows {
+            let Ok(iterations) = u32::try_from(iterations) else { continue };
+            let keys = Some(ScramKeys { salt, iterations, stored_key, server_key });
+            match hash.as_str() {
+                SHA1 => credentials.sha1 = keys,
+                SHA256 => credentials.sha256 = keys,
+                _ => {}
+            }
+        }
+        Ok(Some(credentials))
+    }
+}

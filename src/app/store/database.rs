@@ -1,0 +1,199 @@
+//! One connection to a database: SQLite or PostgreSQL, behind the same words.
+//!
+//! There is no pool: one thread writes, one transaction at a time. After an error the connection is given up and another one
+//! made, which undoes what was not committed.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use rustix::fs::{FlockOperation, flock};
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, Connection as _, Error};
+use tokio::time::timeout;
+
+use super::StoreUrl;
+use super::schema::{Dialect, MIGRATIONS, VERSION_TABLE};
+
+/// How long a connection may take, and with SQLite a wait for another program's transaction.
+const CONNECT_MAX: Duration = Duration::from_secs(5);
+/// PostgreSQL: one server for each database. Any number that nobody else has; it spells "xmpp-ben".
+const LOCK_KEY: i64 = 0x786d_7070_2d62_656e;
+
+/// Who connects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// The one server that has these accounts in memory.
+    Server,
+    /// Somebody beside it.
+    Tool,
+}
+
+/// A connection.
+#[derive(Debug)]
+pub(super) struct Database {
+    pub(super) link: Link,
+    /// SQLite: the file that says that a server has the database. PostgreSQL's lock is the connection's own.
+    _lock: Option<File>,
+}
+
+/// To which database.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one of it")]
+pub(super) enum Link {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
+/// Runs a statement with these values; how many rows it was about.
+macro_rules! execute {
+    ($database:expr, $sql:expr $(, $value:expr)* $(,)?) => {
+        match &mut $database.link {
+            $crate::app::store::database::Link::Sqlite(link) => {
+                sqlx::query($sql)$(.bind($value))*.execute(link).await.map(|done| done.rows_affected())
+            }
+            $crate::app::store::database::Link::Postgres(link) => {
+                sqlx::query($sql)$(.bind($value))*.execute(link).await.map(|done| done.rows_affected())
+            }
+        }
+    };
+}
+
+/// All rows of a question, as tuples.
+macro_rules! rows {
+    ($database:expr, $sql:expr $(, $value:expr)* $(,)?) => {
+        match &mut $database.link {
+            $crate::app::store::database::Link::Sqlite(link) => {
+                sqlx::query_as($sql)$(.bind($value))*.fetch_all(link).await
+            }
+            $crate::app::store::database::Link::Postgres(link) => {
+                sqlx::query_as($sql)$(.bind($value))*.fetch_all(link).await
+            }
+        }
+    };
+}
+
+pub(super) use {execute, rows};
+
+impl Database {
+    /// Connects and brings the tables up to date.
+    pub(super) async fn connect(url: &StoreUrl, role: Role) -> Result<Self, String> {
+        let opened = timeout(CONNECT_MAX, Self::open(url, role)).await;
+        let mut database = opened.unwrap_or_else(|_| Err(format!("no answer within {CONNECT_MAX:?}")))?;
+        database.migrate().await?;
+        Ok(database)
+    }
+
+    async fn open(url: &StoreUrl, role: Role) -> Result<Self, String> {
+        let text = |error: Error| error.to_string();
+        match url {
+            StoreUrl::Memory => unreachable!("memory is no database"),
+            StoreUrl::Sqlite(file) => {
+                let lock = if role == Role::Server { Some(lock(file)?) } else { None };
+                let options = SqliteConnectOptions::new()
+                    .filename(file)
+                    .create_if_missing(true)
+                    .journal_mode(SqliteJournalMode::Wal)
+                    // What is committed survives a loss of power, too.
+                    .synchronous(SqliteSynchronous::Full)
+                    .foreign_keys(true)
+                    .busy_timeout(CONNECT_MAX)
+                    .disable_statement_logging();
+                let link = SqliteConnection::connect_with(&options).await.map_err(text)?;
+                Ok(Self { link: Link::Sqlite(link), _lock: lock })
+            }
+            StoreUrl::Postgres(url) => {
+                let options = PgConnectOptions::from_str(url).map_err(text)?;
+                let options = options.application_name("xmpp-bench").disable_statement_logging();
+                let mut link = PgConnection::connect_with(&options).await.map_err(text)?;
+                if role == Role::Server {
+                    let lock = sqlx::query_as("SELECT pg_try_advisory_lock($1)").bind(LOCK_KEY);
+                    let (is_ours,): (bool,) = lock.fetch_one(&mut link).await.map_err(text)?;
+                    if !is_ours {
+                        return Err(TAKEN.to_owned());
+                    }
+                }
+                Ok(Self { link: Link::Postgres(link), _lock: None })
+            }
+        }
+    }
+
+    pub(super) const fn dialect(&self) -> Dialect {
+        match &self.link {
+            Link::Sqlite(_) => Dialect::Sqlite,
+            Link::Postgres(_) => Dialect::Postgres,
+        }
+    }
+
+    /// Begins a transaction.
+    pub(super) async fn begin(&mut self) -> Result<(), Error> {
+        let begin = self.dialect().begin();
+        execute!(self, begin).map(drop)
+    }
+
+    /// Makes what was done since [`Self::begin`] durable.
+    pub(super) async fn commit(&mut self) -> Result<(), Error> {
+        execute!(self, "COMMIT").map(drop)
+    }
+
+    async fn migrate(&mut self) -> Result<(), String> {
+        let newest = i64::try_from(MIGRATIONS.len()).expect("a few");
+        let version = self.migrate_to(newest).await.map_err(|error| error.to_string())?;
+        if version > newest {
+            let program = "this program knows tables up to version";
+            return Err(format!(
+                "its tables have version {version}, {program} {newest}: use a newer program"
+            ));
+        }
+        Ok(())
+    }
+
+    /// Returns the version that it found, if that is newer, else `newest`.
+    async fn migrate_to(&mut self, newest: i64) -> Result<i64, Error> {
+        self.begin().await?;
+        if self.dialect() == Dialect::Postgres {
+            // Two programs that start at once must not both make the tables; SQLite's transaction sees to that itself.
+            execute!(self, "SELECT pg_advisory_xact_lock($1)", LOCK_KEY - 1)?;
+        }
+        execute!(self, VERSION_TABLE)?;
+        let found: Vec<(i64,)> = rows!(self, "SELECT version FROM schema_version")?;
+        let found = found.first().map_or(0, |(version,)| *version);
+        if found < newest {
+            let done = usize::try_from(found).unwrap_or(0);
+            for migration in &MIGRATIONS[done..] {
+                for statement in self.dialect().statements(migration) {
+                    execute!(self, statement.as_str())?;
+                }
+            }
+            execute!(self, "DELETE FROM schema_version")?;
+            execute!(self, "INSERT INTO schema_version (version) VALUES ($1)", newest)?;
+        }
+        self.commit().await?;
+        Ok(found.max(newest))
+    }
+
+    /// Closes it in order.
+    pub(super) async fn close(self) {
+        // Everything is committed; what remains is the other side's housekeeping.
+        let _ = match self.link {
+            Link::Sqlite(link) => link.close().await,
+            Link::Postgres(link) => link.close().await,
+        };
+    }
+}
+
+/// What a second server is told.
+const TAKEN: &str = "another router has it open";
+
+/// Two servers with the same accounts in memory would overwrite each other's changes. The lock lies beside the database:
+/// whoever closes a descriptor of the database itself would lose SQLite's own locks.
+fn lock(database: &Path) -> Result<File, String> {
+    let mut path = PathBuf::from(database).into_os_string();
+    path.push("-lock");
+    let file = File::options().create(true).append(true).open(&path);
+    let file = file.map_err(|error| format!("cannot open {}: {error}", path.display()))?;
+    flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|_| TAKEN.to_owned())?;
+    Ok(file)
+}

@@ -1,0 +1,154 @@
+//! The thread behind a database's store: batches, retries, news.
+//!
+//! A batch is what has come since the last one. It is tried until it works; nothing overtakes it.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+
+use super::database::{Database, Role};
+use super::{OnNews, StoreUrl};
+use crate::store::{Change, Saved};
+
+/// How often it is asked what `xmpp-bench user` has changed; also how soon it is noticed that the database is gone.
+const POLL: Duration = Duration::from_millis(500);
+/// Pauses between attempts: doubled up to the second.
+const RETRY_FIRST: Duration = Duration::from_millis(100);
+const RETRY_MAX: Duration = Duration::from_secs(5);
+/// A database that says nothing for so long is gone.
+const ANSWER_MAX: Duration = Duration::from_secs(30);
+
+/// Changes to be saved, and who wants to know.
+pub(super) struct Request {
+    pub(super) changes: Vec<Change>,
+    pub(super) saved: Saved,
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request").field("changes", &self.changes.len()).finish_non_exhaustive()
+    }
+}
+
+/// The thread's work.
+pub(super) struct Task {
+    url: StoreUrl,
+    /// `None` between a failure and the next attempt.
+    database: Option<Database>,
+    queue: UnboundedReceiver<Request>,
+    is_up: Arc<AtomicBool>,
+    on_news: OnNews,
+    /// When it is asked next what has changed.
+    next_poll: Instant,
+    pause: Duration,
+}
+
+impl Task {
+    pub(super) fn new(
+        url: StoreUrl,
+        database: Database,
+        queue: UnboundedReceiver<Request>,
+        is_up: Arc<AtomicBool>,
+        on_news: OnNews,
+    ) -> Self {
+        let (database, pause, next_poll) = (Some(database), RETRY_FIRST, Instant::now());
+        Self { url, database, queue, is_up, on_news, next_poll, pause }
+    }
+
+    /// Works until nobody has the store any more.
+    pub(super) async fn run(mut self) {
+        loop {
+            if Instant::now() >= self.next_poll {
+                self.poll().await;
+                self.next_poll = Instant::now() + POLL;
+            }
+            match timeout_at(self.next_poll, self.queue.recv()).await {
+                Ok(Some(first)) => self.save(first).await,
+                Ok(None) => break,
+                Err(_) => {}
+            }
+        }
+        if let Some(database) = self.database.take() {
+            database.close().await;
+        }
+    }
+
+    /// Saves this and all that has come with it; returns when it is safe.
+    async fn save(&mut self, first: Request) {
+        let mut batch = vec![first];
+        batch.extend(std::iter::from_fn(|| self.queue.try_recv().ok()));
+        loop {
+            let attempt = match &mut self.database {
+                Some(database) => {
+                    in_time(database.apply(batch.iter().flat_map(|request| &request.changes))).await
+                }
+                None => Err("no connection".to_owned()),
+            };
+            match attempt {
+                Ok(()) => break,
+                Err(why) => self.recover(&why).await,
+            }
+        }
+        self.note_up();
+        for request in batch {
+            (request.saved)();
+        }
+    }
+
+    /// Reads what `xmpp-bench user` has changed. That it can be read also says that the database is there.
+    async fn poll(&mut self) {
+        let attempt = match &mut self.database {
+            Some(database) => in_time(database.admin_news()).await,
+            None => Err("no connection".to_owned()),
+        };
+        match attempt {
+            Ok(news) => {
+                self.note_up();
+                if !news.is_empty() {
+                    tracing::info!(accounts = news.len(), "accounts were changed from outside");
+                    (self.on_news)(news);
+                }
+            }
+            Err(why) => self.recover(&why).await,
+        }
+    }
+
+    /// Gives the connection up, waits, and makes another one. One line in the log for the whole time.
+    async fn recover(&mut self, why: &str) {
+        self.database = None;
+        if self.is_up.swap(false, Ordering::Relaxed) {
+            tracing::warn!(
+                store = %self.url,
+                why,
+                "the store cannot be reached: nobody new can log in and changes wait; bring the database back, \
+                 this goes on by itself"
+            );
+        }
+        sleep(self.pause).await;
+        self.pause = (self.pause * 2).min(RETRY_MAX);
+        match Database::connect(&self.url, Role::Server).await {
+            Ok(database) => self.database = Some(database),
+            Err(why) => tracing::debug!(why, "the store still cannot be reached"),
+        }
+    }
+
+    fn note_up(&mut self) {
+        self.pause = RETRY_FIRST;
+        if !self.is_up.swap(true, Ordering::Relaxed) {
+            tracing::info!(store = %self.url, "the store is there again");
+        }
+    }
+}
+
+/// What comes of it, unless it takes too long.
+async fn in_time<T>(work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, String> {
+    match timeout(ANSWER_MAX, work).await {
+        Ok(result) => result.map_err(|error| error.to_string()),
+        Err(_) => Err(format!("no answer within {ANSWER_MAX:?}")),
+    }
+}
