@@ -102,6 +102,7 @@ impl Builder {
             .collect::<Result<Vec<_>, _>>()?;
         let graph =
             users.roster.as_ref().map(|spec| contacts(spec, users.count, scenario.seed)).unwrap_or_default();
+        #[expect(clippy::needless_collect, reason = "the homes are looked at before they are changed")]
         let absent: Vec<_> =
             (0..count).filter(|n| !ServerWorld::have_account(&self.homes, &jids[*n])).collect();
         let accounts = absent.into_iter().map(|n| AccountSpec {

@@ -21,8 +21,8 @@ use super::store::{Opened, StoreUrl};
 use super::terminal::Terminal;
 use super::{cores, descriptors, signals};
 use crate::limits::HOMES_MAX;
-use crate::reactor::Fleet;
-use crate::server::{AccountNews, BusyAccount, ServerNews};
+use crate::reactor::{Fleet, ReactorReport};
+use crate::server::{AccountNews, BusyAccount, ServerNews, ServerWorld};
 use crate::stanza::Jid;
 use crate::store::Store;
 
@@ -111,6 +111,17 @@ pub fn serve(options: &Options, terminal: Terminal) -> Result<Exit, Failure> {
         .map_err(|error| cannot("cannot write", error))?;
     tracing::info!(%address, accounts, reactors, open_files = open_files.soft, "serving");
     let homes = fleet.run().map_err(|error| cannot("the event loop failed", error))?;
+    log_end(&homes);
+    // The homes have the store; its thread ends when they are gone.
+    drop(homes);
+    if let Some(thread) = store_thread {
+        thread.join();
+    }
+    Ok(Exit::Passed)
+}
+
+/// What each home did, in the log.
+fn log_end(homes: &[(ServerWorld, ReactorReport)]) {
     for (home, (world, report)) in homes.iter().enumerate() {
         let counters = world.counters();
         tracing::info!(
@@ -132,12 +143,6 @@ pub fn serve(options: &Options, terminal: Terminal) -> Result<Exit, Failure> {
             "stopped"
         );
     }
-    // The homes have the store; its thread ends when they are gone.
-    drop(homes);
-    if let Some(thread) = store_thread {
-        thread.join();
-    }
-    Ok(Exit::Passed)
 }
 
 /// Where accounts are kept. Where nobody says it: in memory with a scenario and for test suites, whose accounts are made anew

@@ -1,5 +1,7 @@
 //! What the router keeps: after an orderly end, after a kill, and while its database is gone.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
@@ -186,9 +188,7 @@ fn what_was_answered_for_survives_a_kill_with_postgresql() {
 #[test]
 fn without_its_database_it_routes_and_saves_when_it_is_back() {
     let Some(postgres) = Postgres::start() else { return };
-    let folder =
-        Folder::with("serve.toml", &CONFIG.replace("]\n", ", { name = \"c\", password = \"pc\" }]\n"));
-    let folder_config = CONFIG.replace("\"pb\" }]", "\"pb\" }, { name = \"c\", password = \"pc\" }]");
+    let config = CONFIG.replace("\"pb\" }]", "\"pb\" }, { name = \"c\", password = \"pc\" }]");
     let folder = Folder::with("serve.toml", &config);
     let (mut program, address) = serve(&folder, Some(&postgres.url()));
     let (mut a, mut b) = (Client::login(address, "a"), Client::login(address, "b"));

@@ -81,7 +81,7 @@ impl Database {
             return Ok(None);
         }
         let sql = "SELECT hash, salt, iterations, stored_key, server_key FROM credentials WHERE account = $1";
-        let rows: Vec<(String, Vec<u8>, i64, Vec<u8>, Vec<u8>)> = rows!(self, sql, account)?;
+        let rows: Vec<KeysRow> = rows!(self, sql, account)?;
         let mut credentials = Credentials::default();
         for (hash, salt, iterations, stored_key, server_key) in rows {
             let Ok(iterations) = u32::try_from(iterations) else { continue };
@@ -95,3 +95,6 @@ impl Database {
         Ok(Some(credentials))
     }
 }
+
+/// Hash, salt, iterations, StoredKey, ServerKey.
+type KeysRow = (String, Vec<u8>, i64, Vec<u8>, Vec<u8>);

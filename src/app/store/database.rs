@@ -41,7 +41,6 @@ pub(super) struct Database {
 
 /// To which database.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "there is one of it")]
 pub(super) enum Link {
     Sqlite(SqliteConnection),
     Postgres(PgConnection),

@@ -88,8 +88,7 @@ impl Database {
     ) -> Result<(), String> {
         let sql = "SELECT account, contact, name, groups_json, state, approved FROM roster
             WHERE account > $1 AND account <= $2";
-        let rows: Result<Vec<(String, String, String, String, String, bool)>, _> =
-            rows!(self, sql, after, through);
+        let rows: Result<Vec<ItemRow>, _> = rows!(self, sql, after, through);
         for (account, contact, name, groups, state, approved) in rows.map_err(|error| error.to_string())? {
             let damaged =
                 || format!("the roster of {account} has something for {contact} that it cannot have");
@@ -136,3 +135,6 @@ impl Database {
         Ok(())
     }
 }
+
+/// Account, contact, handle, groups, state, approval.
+type ItemRow = (String, String, String, String, String, bool);
