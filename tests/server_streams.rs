@@ -281,6 +281,7 @@ fn stopping_tells_every_stream() {
         wire.hub.handle_eof(conn, wire.now);
         wire.serve();
     }
+    wire.hub.handle_emptiness(wire.now);
     assert!(wire.hub.is_done());
     assert_eq!(wire.hub.world().session_count(), 0);
     assert!(wire.hub.handle_accepted(wire.now).is_none());

@@ -7,7 +7,8 @@ use bytes::Bytes;
 use rand_chacha::ChaCha12Rng;
 use rand_core::Rng;
 
-use super::client_link::{ClientLink, ClientTask};
+use super::client_link::ClientLink;
+use super::client_task::ClientTask;
 use super::config::ConflictPolicy;
 use super::stream_management::Managed;
 use super::world::ServerWorld;

@@ -12,7 +12,8 @@ use std::fmt;
 use bytes::Bytes;
 
 use super::administration::{self, Running};
-use super::client_link::{ClientLink, ClientTask};
+use super::client_link::ClientLink;
+use super::client_task::ClientTask;
 use super::mail::Mail;
 use super::register;
 use super::routing::Origin;

@@ -6,7 +6,8 @@
 
 use bytes::Bytes;
 
-use super::client_link::{ClientLink, ClientTask};
+use super::client_link::ClientLink;
+use super::client_task::ClientTask;
 use super::delay::write_delay;
 use super::hints::wants_storage;
 use super::routing::Origin;

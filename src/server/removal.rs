@@ -3,7 +3,8 @@
 //!
 //! Who may do that is the caller's concern.
 
-use super::client_link::{ClientLink, ClientTask};
+use super::client_link::ClientLink;
+use super::client_task::ClientTask;
 use super::world::ServerWorld;
 use crate::engine::{ConnId, Effects};
 use crate::router::{AccountId, Offline, Sink, Subscription, SubscriptionChange};

@@ -11,7 +11,8 @@ use bytes::Bytes;
 use rand_chacha::ChaCha12Rng;
 
 use super::calls::Calls;
-use super::client_link::{ClientLink, ClientTask};
+use super::client_link::ClientLink;
+use super::client_task::ClientTask;
 use super::commands::CommandSessions;
 use super::config::{ConflictPolicy, ServerConfig};
 use super::connections::Connections;

@@ -126,6 +126,8 @@ fn write_reply_open(
     out.extend_from_slice(stanza.kind().as_str().as_bytes());
     match to {
         Some(raw) => write_raw_attr("from", raw, out),
+        // Who does not know its address yet leaves it to the server (RFC 6120 §8.1.2.1).
+        None if from_if_no_to.is_empty() => {}
         None => {
             out.extend_from_slice(b" from='");
             escape_attr_into(from_if_no_to, out);
@@ -252,6 +254,9 @@ mod tests {
         let mut out = Vec::new();
         write_iq_result_open(&iq, "x", &mut out);
         assert_eq!(String::from_utf8(out).unwrap(), format!("{start}>"));
+        let mut out = Vec::new();
+        write_iq_result_empty(&stanza("<iq type='set' id='1'/>"), "", &mut out);
+        assert!(!String::from_utf8(out).unwrap().contains(" from="), "not even an empty one");
         let iq = stanza("<iq type='set' id='1'/>");
         let mut out = Vec::new();
         write_iq_result_empty(&iq, "o'x@example.com", &mut out);

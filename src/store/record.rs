@@ -89,7 +89,12 @@ impl AccountRecord {
             Change::RemoveRequest { contact, .. } => {
                 self.requests.remove(contact.as_str());
             }
-            Change::AddOffline { message, .. } => self.offline.push(message),
+            // Numbers grow: one that is there already is said twice.
+            Change::AddOffline { message, .. } => {
+                if self.offline.last().is_none_or(|last| last.number < message.number) {
+                    self.offline.push(message);
+                }
+            }
             Change::RemoveOffline { through, .. } => self.offline.retain(|message| message.number > through),
             Change::PutValue { kind, key, value, .. } => {
                 self.values.insert((kind, key), value);

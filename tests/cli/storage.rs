@@ -217,6 +217,7 @@ struct Postgres(tempfile::TempDir);
 
 impl Postgres {
     /// `None`, with a line, where there is none to be started.
+    #[expect(clippy::print_stderr, reason = "a skipped test says so to whoever reads the log")]
     fn start() -> Option<Self> {
         let postgres = Self(tempfile::tempdir().unwrap());
         let required = std::env::var_os("XB_REQUIRE_PEERS").is_some_and(|value| value == "1");

@@ -34,7 +34,7 @@ fn what_is_not_built_is_absent_and_says_so() {
     for word in ["capacity", "compare", "agent"] {
         let ended = folder.run(word).exits(2);
         let want = format!("error: `{word}` is not built yet");
-        let help_line = "help: there is: run, check, serve, report, completions";
+        let help_line = "help: there is: run, check, serve, user, report, completions";
         assert_eq!(ended.complaint(), (want.as_str(), help_line));
         assert!(!help.lines().any(|line| first_word(line) == word), "{word} is in --help");
     }

@@ -106,5 +106,6 @@ fn hibernating_sessions_end_with_the_server() {
         wire.hub.handle_eof(conn, wire.now);
         wire.serve();
     }
+    wire.hub.handle_emptiness(wire.now);
     assert!(wire.hub.is_done());
 }

@@ -86,10 +86,11 @@ fn agrees_with_memory(url: &StoreUrl, cases: u32) {
                 }
             }
             opened.save_now(&batch).unwrap();
+            memory.save(batch.clone(), Box::new(|| {}));
             if is_sent_twice {
                 opened.save_now(&batch).unwrap();
+                memory.save(batch, Box::new(|| {}));
             }
-            memory.save(batch, Box::new(|| {}));
             prop_assert_eq!(accounts(&mut opened), memory.accounts());
         }
         Ok(())

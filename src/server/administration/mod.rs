@@ -7,7 +7,7 @@
 mod table;
 
 use super::calls::{Call, Refusal, Returned, Secret};
-use super::client_link::ClientTask;
+use super::client_task::ClientTask;
 use super::commands::{BAD_PAYLOAD, CommandSessions, element, reference};
 use super::forms::{Form, Submission};
 use super::iq::Request;

@@ -6,7 +6,8 @@ use super::registry::Wish;
 use super::{Acknowledged, Former, Refusal, failed};
 use crate::engine::{Cx, Ended, Timer};
 use crate::limits::IDLE_MAX;
-use crate::server::client_link::{Bound, ClientLink, ClientTask, Extra, State};
+use crate::server::client_link::{Bound, ClientLink, Extra, State};
+use crate::server::client_task::ClientTask;
 use crate::stanza::{Condition, Stanza, To};
 use crate::stream::{Management, ResumeAnswer, ServerNegotiation, StreamCondition, StreamError};
 

@@ -28,7 +28,8 @@ use queue::Acknowledged;
 use registry::ResumptionId;
 pub(super) use registry::{Managed, ManagedId, Registry};
 
-use super::client_link::{ClientLink, ClientTask};
+use super::client_link::ClientLink;
+use super::client_task::ClientTask;
 use super::routing::Origin;
 use super::world::ServerWorld;
 use crate::engine::{ConnId, Effects, Stamp, Target};

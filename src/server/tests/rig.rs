@@ -10,7 +10,8 @@ use rand_core::SeedableRng;
 
 use crate::engine::{ConnId, Effect, Effects, Stamp, Target, Ticket, World, do_here};
 use crate::router::Subscription;
-use crate::server::client_link::{Bound, ClientLink, ClientTask};
+use crate::server::client_link::{Bound, ClientLink};
+use crate::server::client_task::ClientTask;
 use crate::server::routing::Origin;
 use crate::server::{AccountSpec, ConflictPolicy, ServerConfig, ServerJob, ServerWorld};
 use crate::stanza::{Condition, Jid, Stanza, To};
