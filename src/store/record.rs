@@ -89,10 +89,10 @@ impl AccountRecord {
             Change::RemoveRequest { contact, .. } => {
                 self.requests.remove(contact.as_str());
             }
-            // Numbers grow: one that is there already is said twice.
+            // A number that is there already is said twice.
             Change::AddOffline { message, .. } => {
-                if self.offline.last().is_none_or(|last| last.number < message.number) {
-                    self.offline.push(message);
+                if let Err(at) = self.offline.binary_search_by_key(&message.number, |m| m.number) {
+                    self.offline.insert(at, message);
                 }
             }
             Change::RemoveOffline { through, .. } => self.offline.retain(|message| message.number > through),
