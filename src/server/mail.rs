@@ -20,7 +20,7 @@ pub enum Mail {
         /// What waits for it there.
         who: SyncFor,
     },
-    /// Nothing follows from here that a connection caused ([`super::ending`]).
+    /// Nothing follows from here that a connection caused: the end of a server is near.
     Goodbye {
         /// How often this was said before.
         round: usize,
