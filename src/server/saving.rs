@@ -34,8 +34,8 @@ pub(super) struct Saving {
     flying: Option<Vec<Waiter>>,
     /// Whose stanza is being carried out.
     acting: Option<Origin>,
-    /// It has changed something, and its answers are not held for that yet.
-    due: bool,
+    /// For how many of its waiters above its answers are not held yet.
+    due: u32,
 }
 
 /// Who waits for something to be safe.
@@ -83,7 +83,7 @@ impl ServerWorld {
             && saving.waiting.last() != Some(&Waiter::Here(SyncFor::Stream(origin.conn)))
         {
             saving.waiting.push(Waiter::Here(SyncFor::Stream(origin.conn)));
-            saving.due = true;
+            saving.due += 1;
         }
     }
 
@@ -99,8 +99,9 @@ impl ServerWorld {
     }
 
     fn hold_if_due(&mut self, out: &mut Effects<ClientLink>) {
-        if let Some(origin) = self.saving.acting.filter(|_| std::mem::take(&mut self.saving.due)) {
-            out.hold(origin.conn);
+        let due = std::mem::take(&mut self.saving.due);
+        if let Some(origin) = self.saving.acting {
+            (0..due).for_each(|_| out.hold(origin.conn));
         }
     }
 
