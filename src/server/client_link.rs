@@ -208,8 +208,7 @@ impl ClientLink {
                     return cx.world.on_early_element(element, &account, cx.me, cx.effects);
                 }
                 ServerStep::Close => {
-                    bytes.extend_from_slice(CLOSE_TAG);
-                    cx.close(CloseReason::closed(Blame::Peer));
+                    close_when_answered(cx);
                     return Ok(());
                 }
             };
@@ -220,9 +219,7 @@ impl ClientLink {
         let result = match frame {
             Frame::Element(element) => self.on_element(element, cx),
             Frame::Close => {
-                // What the hub has queued for this client is written before; the tag answers (RFC 6120 §4.4).
-                cx.write(|out| out.extend_from_slice(CLOSE_TAG));
-                cx.close(CloseReason::closed(Blame::Peer));
+                close_when_answered(cx);
                 Ok(())
             }
             Frame::Open(_) => Err(StreamError::peer(StreamCondition::BadFormat)),
@@ -338,6 +335,10 @@ impl Handler for ClientLink {
             ClientTask::Shutdown => (StreamCondition::SystemShutdown, None),
             ClientTask::Removed => (StreamCondition::NotAuthorized, Some("the account was removed")),
             ClientTask::Dismissed => (StreamCondition::PolicyViolation, Some("ended by an administrator")),
+            ClientTask::Close => {
+                cx.write(|out| out.extend_from_slice(CLOSE_TAG));
+                return cx.close(CloseReason::closed(Blame::Peer));
+            }
             ClientTask::Registered => {
                 if let State::Negotiating(negotiating) = &mut self.state {
                     negotiating.registered += 1;
@@ -454,6 +455,13 @@ impl Handler for ClientLink {
         }
         cx.world.connections.remove(cx.me);
     }
+}
+
+/// The client has closed its stream: nothing comes behind its tag. What is queued for it comes before ours (RFC 6120 §4.4),
+/// answers that wait for the store among it.
+fn close_when_answered(cx: &mut ClientCx<'_>) {
+    cx.effects.wait(cx.me);
+    cx.effects.when_safe(cx.me, cx.me, ClientTask::Close);
 }
 
 fn make_temporary(account: &Jid, cx: &mut ClientCx<'_>) -> Result<AccountId, StreamError> {

@@ -9,6 +9,8 @@ pub enum ClientTask {
     Conflict,
     /// The server ends (RFC 6120 §4.9.3.20).
     Shutdown,
+    /// The client has closed its stream, and everything that it asked for is answered (RFC 6120 §4.4).
+    Close,
     /// Its account is gone (XEP-0077 §3.2).
     Removed,
     /// An administrator ends its session (XEP-0133 §4.5).

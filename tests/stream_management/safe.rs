@@ -79,3 +79,19 @@ fn a_resumption_that_is_given_up_leaves_the_session() {
     let (_, answer) = resume(&mut wire, "romeo", &id, 0);
     assert_eq!(answer, resumed(&id, 1));
 }
+
+/// RFC 6120 §4.4: what was asked for before the closing tag is answered before ours, however long the store takes.
+#[test]
+fn a_closing_tag_waits_for_the_answers_before_it() {
+    let mut wire = wire();
+    let romeo = wire.log_in("romeo", "r");
+    let set = "<iq type='set' id='s'><query xmlns='jabber:iq:roster'><item jid='nurse@d'/></query></iq>";
+    assert_eq!(wire.ask(romeo, &format!("{set}{PING}</stream:stream><never/>")), "");
+    assert_eq!(wire.hub.world().session_count(), 1);
+    assert!(save(&mut wire));
+    let written = wire.take(romeo);
+    let place = |part: &str| written.find(part).unwrap_or_else(|| panic!("no {part} in {written}"));
+    assert!(place(" id='s' type='result'") < place(" id='p' type='result'"), "{written}");
+    assert!(written.ends_with("</stream:stream>") && !written.contains("error"), "{written}");
+    assert_eq!(wire.hub.world().session_count(), 0);
+}
