@@ -91,7 +91,7 @@ impl Copies {
     }
 
     /// Nothing is under way, and somebody of each account has just asked for its roster: whoever has a copy has this one.
-    pub(crate) fn judge(&self, stage: &Stage, homes: usize) -> Result<(), String> {
+    pub(crate) fn judge(&self, stage: &Stage) -> Result<(), String> {
         for (client, c) in stage.clients.iter().enumerate().filter(|(_, c)| c.is_bound()) {
             let (copy, fresh) = (self.of.get(&client), self.fresh.get(&c.login.account));
             if let (Some(copy), Some(fresh)) = (copy, fresh)
@@ -101,10 +101,6 @@ impl Copies {
                     "client {client} has been told\n  {copy:?}\nand the roster is\n  {fresh:?}"
                 ));
             }
-        }
-        // An answer for the contact may overtake what the contact said before (`router::mailbox`), with several homes.
-        if homes > 1 {
-            return Ok(());
         }
         let accounts: Vec<usize> = self.fresh.keys().copied().collect();
         for (a, b) in accounts.iter().flat_map(|a| accounts.iter().map(move |b| (*a, *b))) {
@@ -179,7 +175,7 @@ impl Ledger {
             if shown > 1 {
                 return Err(format!("client {b} was shown the request of {asker} {shown} times"));
             }
-            if self.homes == 1 && self.copies.asks(account(a), account(b)) && shown == 0 {
+            if self.copies.asks(account(a), account(b)) && shown == 0 {
                 return Err(format!("{asker} waits for an answer of u{}, which was not asked", account(b)));
             }
         }

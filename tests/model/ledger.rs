@@ -162,7 +162,7 @@ impl Ledger {
             })?;
         }
         self.copies.follow(&self.entries, stage)?;
-        self.copies.judge(stage, self.homes)?;
+        self.copies.judge(stage)?;
         self.check_presence(stage)?;
         self.judged = self.entries.len();
         self.seen = stage.got.len();

@@ -65,13 +65,8 @@ impl Ledger {
         let life = &self.lives[me];
         // Directed presence of its own may have said so as well.
         let has_gone = life.said.iter().any(|s| s.priority.is_none()) || life.directed.iter().any(goes);
-        // And so does the end of a subscription. With several homes it may come before presence that was sent first: what a
-        // home answers overtakes what it said before (`router::mailbox`).
-        let has_parted = self.partings.contains(&(bare(account), bare_of(jid).to_owned()));
-        if self.homes > 1 && has_parted {
-            return true;
-        }
-        let has_gone = has_gone || has_parted;
+        // And so does the end of a subscription.
+        let has_gone = has_gone || self.partings.contains(&(bare(account), bare_of(jid).to_owned()));
         let first = self.lives[me].said.first().map(|s| s.id.as_str());
         let echo = stage.got.iter().find(|g| g.client == me && g.attr("id") == first && g.name == "presence");
         holders.flat_map(|c| &self.lives[c].directed).any(|(to, at)| {

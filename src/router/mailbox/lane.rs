@@ -14,6 +14,8 @@ use crate::limits::MAILBOX_BATCHES_MAX;
 pub(super) struct Batch<T> {
     pub(super) letters: Vec<T>,
     pub(super) bytes: usize,
+    /// Replies: how many requests were sent before them. Requests: how many were when the last reply before them was sent.
+    pub(super) after: u64,
 }
 
 /// From one home to one other. One side pushes, one pops.
@@ -69,11 +71,16 @@ impl<T> Lane<T> {
         self.batches.pop()
     }
 
+    /// The popper keeps a batch elsewhere: its weight is no longer under way.
+    pub(super) fn unload(&self, bytes: usize) {
+        self.bytes.fetch_sub(bytes, Ordering::AcqRel);
+    }
+
     /// The popper is done with a batch.
-    pub(super) fn give_back(&self, mut batch: Batch<T>) {
-        batch.letters.clear();
-        self.bytes.fetch_sub(batch.bytes, Ordering::AcqRel);
+    pub(super) fn give_back(&self, mut letters: Vec<T>, bytes: usize) {
+        letters.clear();
+        self.unload(bytes);
         // Without a place it is freed.
-        drop(self.returns.push(batch.letters));
+        drop(self.returns.push(letters));
     }
 }

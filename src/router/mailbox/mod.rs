@@ -8,20 +8,24 @@
 //! What does not fit into a lane waits at its sender, in order. [`Mailbox::send`] then says [`Sent::Full`], and who sent it
 //! parks the connection that caused it: what waits is at most one stanza's letters for each parked connection.
 //!
-//! Guaranteed: letters of one class from one home to another arrive in the order in which they were sent, each once; a
-//! reply is never overtaken by a request that the same home sent later. Not guaranteed: that a reply does not overtake
-//! requests that the same home sent earlier.
+//! Guaranteed: letters from one home to another are read in the order in which they were sent, each once, whichever lanes
+//! they took. A reply says how many requests were sent before it; one that is taken before all of these waits beside the
+//! lanes ([`incoming`]), where it is in nobody's way. Who has too many of those is as good as full for requests to their
+//! sender, so there are soon no more. Not guaranteed: an order between letters of different homes.
 
 mod bell;
+mod incoming;
 mod lane;
+mod outgoing;
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};
 
 use bell::Bell;
+use incoming::Incoming;
 use lane::{Batch, Lane};
+use outgoing::{Outgoing, has_room};
 
 use super::HomeId;
 use crate::limits::{MAILBOX_BATCH_BYTES_MAX, MAILBOX_LANE_BYTES_MAX};
@@ -83,6 +87,8 @@ pub struct MailCounters {
     pub wakes: u64,
     /// How often a lane had no room for everything.
     pub full: u64,
+    /// Letters that waited for others, sent before them by another lane.
+    pub early: u64,
 }
 
 /// The lanes from one home to one other.
@@ -117,37 +123,6 @@ struct Shared<T> {
     wakers: Vec<OnceLock<Arc<dyn Wake>>>,
 }
 
-/// What waits at its sender for a place in a lane.
-#[derive(Debug)]
-struct Waiting<T> {
-    letters: VecDeque<T>,
-    bytes: usize,
-}
-
-impl<T> Default for Waiting<T> {
-    fn default() -> Self {
-        Self { letters: VecDeque::new(), bytes: 0 }
-    }
-}
-
-/// What one home has for one other.
-#[derive(Debug)]
-struct Outgoing<T> {
-    requests: Waiting<T>,
-    replies: Waiting<T>,
-    /// Whether it must hear of this turn: of new batches, or of room that it waits for.
-    ring: bool,
-}
-
-impl<T> Outgoing<T> {
-    const fn waiting(&mut self, class: Class) -> &mut Waiting<T> {
-        match class {
-            Class::Request => &mut self.requests,
-            Class::Reply => &mut self.replies,
-        }
-    }
-}
-
 /// A batch that was taken; [`Mailbox::give_back`] wants it when its letters are done with.
 #[derive(Debug)]
 pub struct Taken<T> {
@@ -166,9 +141,8 @@ pub struct Mailbox<T> {
     me: HomeId,
     shared: Arc<Shared<T>>,
     outgoing: Vec<Outgoing<T>>,
+    incoming: Vec<Incoming<T>>,
     counters: MailCounters,
-    /// How many request batches of each sender may be taken in this turn.
-    quota: Vec<usize>,
     /// The sender that is looked at first; moves on with each turn.
     first: usize,
 }
@@ -190,13 +164,12 @@ pub fn fleet<T: Weigh>(homes: usize, limits: MailboxLimits) -> Vec<Mailbox<T>> {
         bells: (0..homes).map(|_| Bell::default()).collect(),
         wakers: (0..homes).map(|_| OnceLock::new()).collect(),
     });
-    let outgoing = || Outgoing { requests: Waiting::default(), replies: Waiting::default(), ring: false };
     let mailbox = |home| Mailbox {
         me: HomeId::new(home),
         shared: Arc::clone(&shared),
-        outgoing: (0..homes).map(|_| outgoing()).collect(),
+        outgoing: (0..homes).map(|_| Outgoing::default()).collect(),
+        incoming: (0..homes).map(|_| Incoming::default()).collect(),
         counters: MailCounters::default(),
-        quota: vec![0; homes],
         first: 0,
     };
     (0..homes).map(mailbox).collect()
@@ -236,9 +209,7 @@ impl<T: Weigh> Mailbox<T> {
     pub fn send(&mut self, to: HomeId, class: Class, letter: T) -> Sent {
         assert_ne!(to, self.me, "a home does not write to itself");
         self.counters.sent += 1;
-        let waiting = self.outgoing[to.index()].waiting(class);
-        waiting.bytes += letter.weight_bytes();
-        waiting.letters.push_back(letter);
+        self.outgoing[to.index()].send(class, letter);
         if class == Class::Request && self.is_full(to) {
             self.counters.full += 1;
             return Sent::Full;
@@ -246,17 +217,24 @@ impl<T: Weigh> Mailbox<T> {
         Sent::Fine
     }
 
-    /// Whether the request lane to `to` is full, what waits for it included.
+    /// Whether the request lane to `to` is full, what waits for it included, or too many of its replies wait here.
     #[must_use]
     pub fn is_full(&self, to: HomeId) -> bool {
         let lane = self.shared.pair(self.me, to).requests.bytes();
         lane + self.outgoing[to.index()].requests.bytes > self.shared.limits.lane_bytes_max
+            || self.has_too_many_early(to)
     }
 
     /// Whether nothing waits for the request lane to `to`: who was parked for it may go on.
     #[must_use]
     pub fn has_room(&self, to: HomeId) -> bool {
-        self.outgoing[to.index()].requests.letters.is_empty()
+        self.outgoing[to.index()].requests.is_empty() && !self.has_too_many_early(to)
+    }
+
+    /// Whether replies of `from` that wait for its requests are as many as a lane may hold. They become fewer when this home
+    /// reads on, so a turn that ends looks again.
+    fn has_too_many_early(&self, from: HomeId) -> bool {
+        self.incoming[from.index()].early_bytes() > self.shared.limits.lane_bytes_max
     }
 
     /// Begins a turn's draining: requests that come later belong to the next turn.
@@ -264,37 +242,49 @@ impl<T: Weigh> Mailbox<T> {
         let homes = self.shared.homes;
         self.first = (self.first + 1) % homes;
         for from in self.others() {
-            self.quota[from.index()] = self.shared.pair(from, self.me).requests.len();
+            self.incoming[from.index()].quota = self.shared.pair(from, self.me).requests.len();
         }
     }
 
     /// The next batch to be read: replies first, then as many requests as there were when the turn began. Their number was
     /// read before the replies are, so a request is never read before a reply that was sent before it.
     pub fn take(&mut self) -> Option<Taken<T>> {
-        let homes = self.shared.homes;
-        for step in 0..homes {
-            let from = HomeId::new((self.first + step) % homes);
-            if from == self.me {
-                continue;
-            }
-            let pair = self.shared.pair(from, self.me);
-            if let Some(batch) = pair.replies.pop() {
-                return Some(self.taken(batch, from, Class::Reply));
-            }
-            if self.quota[from.index()] > 0
-                && self.has_reserve(from)
-                && let Some(batch) = pair.requests.pop()
-            {
-                self.quota[from.index()] -= 1;
-                return Some(self.taken(batch, from, Class::Request));
-            }
-        }
-        None
+        let (homes, first) = (self.shared.homes, self.first);
+        (0..homes).map(|step| HomeId::new((first + step) % homes)).find_map(|from| self.take_from(from))
     }
 
-    fn taken(&mut self, batch: Batch<T>, from: HomeId, class: Class) -> Taken<T> {
-        self.counters.received += batch.letters.len() as u64;
-        Taken { letters: batch.letters, from, class, bytes: batch.bytes }
+    fn take_from(&mut self, from: HomeId) -> Option<Taken<T>> {
+        if from == self.me {
+            return None;
+        }
+        if let Some(batch) = self.incoming[from.index()].ripe() {
+            return Some(self.taken(batch.letters, 0, from, Class::Reply));
+        }
+        while let Some(batch) = self.shared.pair(from, self.me).replies.pop() {
+            if !self.incoming[from.index()].is_early(&batch) {
+                return Some(self.taken(batch.letters, batch.bytes, from, Class::Reply));
+            }
+            self.put_aside(batch, from);
+        }
+        if self.incoming[from.index()].quota == 0 || !self.has_reserve(from) {
+            return None;
+        }
+        let batch = self.shared.pair(from, self.me).requests.pop()?;
+        self.incoming[from.index()].note_requests(&batch);
+        Some(self.taken(batch.letters, batch.bytes, from, Class::Request))
+    }
+
+    fn taken(&mut self, letters: Vec<T>, bytes: usize, from: HomeId, class: Class) -> Taken<T> {
+        self.counters.received += letters.len() as u64;
+        Taken { letters, from, class, bytes }
+    }
+
+    /// Keeps replies that came too early, and frees their room in the lane.
+    fn put_aside(&mut self, replies: Batch<T>, from: HomeId) {
+        self.counters.early += replies.letters.len() as u64;
+        self.shared.pair(from, self.me).replies.unload(replies.bytes);
+        self.incoming[from.index()].put_aside(replies);
+        self.tell_of_room(from);
     }
 
     /// Whether the reply lane to `to` has room for what a batch of its requests may cause.
@@ -306,8 +296,13 @@ impl<T: Weigh> Mailbox<T> {
     /// A batch is done with: its room is free, and its sender hears of that if it waits.
     pub fn give_back(&mut self, taken: Taken<T>) {
         let Taken { letters, from, class, bytes } = taken;
+        self.shared.pair(from, self.me).lane(class).give_back(letters, bytes);
+        self.tell_of_room(from);
+    }
+
+    /// There is more room in a lane from there: at the end of the turn it hears of that, if it waits.
+    fn tell_of_room(&mut self, from: HomeId) {
         let pair = self.shared.pair(from, self.me);
-        pair.lane(class).give_back(Batch { letters, bytes });
         // Both, whatever the first one says.
         if pair.room.ring() | pair.reserve.ring() {
             self.outgoing[from.index()].ring = true;
@@ -332,12 +327,8 @@ impl<T: Weigh> Mailbox<T> {
         let shared = &*self.shared;
         let outgoing = &mut self.outgoing[to.index()];
         let pair = shared.pair(self.me, to);
-        // Replies first, and no request before all of them: see the module's guarantee.
-        while !outgoing.fill(Class::Reply, pair, shared.limits)
-            || !outgoing.fill(Class::Request, pair, shared.limits)
-        {
-            let class = if outgoing.replies.letters.is_empty() { Class::Request } else { Class::Reply };
-            let next = outgoing.waiting(class).letters.front().map_or(0, Weigh::weight_bytes);
+        while let Some(class) = outgoing.fill(pair, shared.limits) {
+            let next = outgoing.next_bytes(class);
             if pair.room.lie_down(|| has_room(pair.lane(class), next, true, shared.limits)) {
                 return;
             }
@@ -373,8 +364,9 @@ impl<T: Weigh> Mailbox<T> {
             let (here, away) = (self.shared.pair(other, self.me), self.shared.pair(self.me, other));
             let outgoing = &self.outgoing[other.index()];
             [here, away].iter().all(|pair| pair.requests.is_empty() && pair.replies.is_empty())
-                && outgoing.requests.letters.is_empty()
-                && outgoing.replies.letters.is_empty()
+                && outgoing.requests.is_empty()
+                && outgoing.replies.is_empty()
+                && self.incoming[other.index()].is_empty()
         })
     }
 
@@ -396,43 +388,4 @@ impl<T> Shared<T> {
     fn pair(&self, from: HomeId, to: HomeId) -> &Pair<T> {
         &self.pairs[from.index() * self.homes + to.index()]
     }
-}
-
-impl<T: Weigh> Outgoing<T> {
-    /// Moves letters into a lane until none waits (`true`) or there is no room.
-    fn fill(&mut self, class: Class, pair: &Pair<T>, limits: MailboxLimits) -> bool {
-        let lane = pair.lane(class);
-        while !self.waiting(class).letters.is_empty() {
-            let waiting = self.waiting(class);
-            let mut batch = Batch { letters: Vec::new(), bytes: 0 };
-            while let Some(letter) = waiting.letters.front() {
-                let bytes = letter.weight_bytes();
-                let is_first = batch.letters.is_empty();
-                if !is_first && batch.bytes + bytes > limits.batch_bytes_max {
-                    break;
-                }
-                if !has_room(lane, batch.bytes + bytes, is_first, limits) {
-                    break;
-                }
-                if is_first {
-                    batch.letters = lane.blank();
-                }
-                batch.letters.extend(waiting.letters.pop_front());
-                batch.bytes += bytes;
-            }
-            if batch.letters.is_empty() {
-                return false;
-            }
-            waiting.bytes -= batch.bytes;
-            lane.push(batch);
-            self.ring = true;
-        }
-        true
-    }
-}
-
-/// Whether a lane takes so many bytes more. An empty one takes any first letter, or a large one would wait for ever.
-fn has_room<T>(lane: &Lane<T>, bytes: usize, is_first: bool, limits: MailboxLimits) -> bool {
-    let under_way = lane.bytes();
-    lane.has_place() && (under_way + bytes <= limits.lane_bytes_max || (under_way == 0 && is_first))
 }

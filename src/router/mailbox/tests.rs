@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
+use proptest::prelude::*;
+
 use super::{Class, HomeId, MailboxLimits, Sent, Wake, Weigh, fleet};
 
 /// A letter of the given weight.
@@ -95,6 +97,76 @@ fn a_reply_is_not_overtaken_by_a_later_request() {
     }
     let replies = (0..5).map(|n| (Class::Reply, n));
     assert_eq!(seen, replies.chain(requests([9])).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_reply_waits_for_the_requests_before_it() {
+    let (mut a, mut b) = two();
+    let classes = [Class::Request, Class::Reply, Class::Reply, Class::Request, Class::Request, Class::Reply];
+    let sent: Vec<_> = classes.into_iter().zip(0..).collect();
+    for (class, n) in &sent {
+        let _ = a.send(b.me(), *class, Letter(*n, 10));
+    }
+    a.flush();
+    assert_eq!(read(&mut b), sent);
+    assert_eq!(b.counters().early, 3);
+    assert!(a.is_idle() && b.is_idle());
+}
+
+#[test]
+fn who_has_too_many_early_replies_is_full_for_their_sender() {
+    let (mut a, mut b) = two();
+    // `b` reads no requests before `a` has taken this.
+    let _ = b.send(a.me(), Class::Reply, Letter(0, 60));
+    b.flush();
+    let _ = a.send(b.me(), Class::Request, Letter(1, 10));
+    for n in 2..6 {
+        let _ = a.send(b.me(), Class::Reply, Letter(n, 40));
+        a.flush();
+        assert_eq!(read(&mut b), [], "their lane is emptied, but they are not read");
+        let is_too_many = n > 3;
+        assert_eq!((b.is_full(a.me()), !b.has_room(a.me())), (is_too_many, is_too_many));
+    }
+    assert!(!b.is_idle());
+    assert_eq!(read(&mut a), [(Class::Reply, 0)]);
+    a.flush();
+    let replies = (2..6).map(|n| (Class::Reply, n));
+    assert_eq!(read(&mut b), requests([1]).into_iter().chain(replies).collect::<Vec<_>>());
+    assert!(!b.is_full(a.me()) && b.has_room(a.me()));
+}
+
+proptest! {
+    /// Letters and turns as they come, through lanes that hold few letters: what arrives is what was sent, in that order.
+    #[test]
+    fn letters_are_read_in_the_order_of_sending(
+        acts in prop::collection::vec((0..2_usize, 0..4_u8, 1..60_usize), 1..200),
+    ) {
+        let (a, b) = two();
+        let mut homes = [a, b];
+        let mut sent = [Vec::new(), Vec::new()];
+        let mut seen = [Vec::new(), Vec::new()];
+        for ((who, act, bytes), n) in acts.into_iter().zip(0..) {
+            let to = HomeId::new(1 - who);
+            match act {
+                0 | 1 => {
+                    let class = if act == 0 { Class::Request } else { Class::Reply };
+                    let _ = homes[who].send(to, class, Letter(n, bytes));
+                    sent[1 - who].push((class, n));
+                }
+                2 => homes[who].flush(),
+                _ => seen[who].extend(read(&mut homes[who])),
+            }
+        }
+        // Each turn of both empties at least one place of a lane.
+        for _ in 0..400 {
+            for who in 0..2 {
+                seen[who].extend(read(&mut homes[who]));
+                homes[who].flush();
+            }
+        }
+        prop_assert_eq!(seen, sent);
+        prop_assert!(homes.iter().all(Mailbox::is_idle));
+    }
 }
 
 #[test]
