@@ -248,6 +248,7 @@ mod tests {
             complete: true,
             actions,
             reconnect: None,
+            lost_connections: 0,
         };
         let chat = Counts { done: 98, failed: 1, lost: 5, duplicated: 1, ..Counts::default() };
         let presence = Counts { done: 10, required: 110, delivered: 95, optional: 5, ..Counts::default() };

@@ -418,5 +418,6 @@ fn new_phase(spec: &Phase, begin: Nanos, planned: Duration, actions: Vec<ActionR
         drained: None,
         actions,
         reconnect: None,
+        lost_connections: 0,
     }
 }

@@ -312,6 +312,9 @@ impl LoadWorld {
     /// A ready user lost its connection. Without any the target cannot be asked for more, and while others still log
     /// in it can no longer happen that all are ready.
     pub(super) fn connection_lost(&mut self, what: &str, now: Nanos, effects: &mut Effects<VirtualUser>) {
+        if let Some(phase) = self.journal.phase_mut() {
+            phase.lost_connections += 1;
+        }
         if self.users.ready_count() == 0 && !self.reconnects.has_begun(now) {
             let what = format!("every connection was lost; the last one of {what}");
             self.fail(Failure::TargetUnreachable(what), now, effects);

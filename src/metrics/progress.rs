@@ -103,7 +103,13 @@ impl Slo {
                 let worst = wanted.filter_map(|a| a.achieved_ratio()).reduce(f64::min);
                 worst.map_or(Light::Unknown, |ratio| is(ratio >= min))
             }
-            (Parts::Latency { .. } | Parts::AchievedRatio { .. } | Parts::Back { .. }, _) => Light::Unknown,
+            (
+                Parts::Latency { .. }
+                | Parts::AchievedRatio { .. }
+                | Parts::LostConnections
+                | Parts::Back { .. },
+                _,
+            ) => Light::Unknown,
         }
     }
 }

@@ -253,6 +253,8 @@ pub struct PhaseRecord {
     pub actions: Vec<ActionRecord>,
     /// Connections that it broke, if it breaks any.
     pub reconnect: Option<ReconnectRecord>,
+    /// Connections of ready users that ended though the phase did not break them.
+    pub lost_connections: u64,
 }
 
 impl PhaseRecord {
@@ -271,6 +273,7 @@ impl PhaseRecord {
         if let (Some(own), Some(theirs)) = (&mut self.reconnect, other.reconnect) {
             own.join(theirs);
         }
+        self.lost_connections += other.lost_connections;
     }
 
     pub(super) fn summary(&mut self, now: Nanos) -> PhaseSummary {
@@ -285,6 +288,7 @@ impl PhaseRecord {
             complete: self.drained.is_some(),
             actions: self.actions.iter_mut().map(|a| a.summary(elapsed_ns)).collect(),
             reconnect: self.reconnect.as_ref().map(ReconnectRecord::summary),
+            lost_connections: self.lost_connections,
         }
     }
 }

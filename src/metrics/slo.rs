@@ -73,10 +73,14 @@ const KNOWN: &[Known] = &[
         counts: &[],
         times: &[],
     },
+    Known { action: CONNECTIONS, latencies: &[], counts: &["lost"], times: &[] },
 ];
 
+/// What every run does, whatever its phases: not an action.
+const CONNECTIONS: &str = "connections";
+
 /// Actions that have no rate of their own.
-const UNTIMED: [&str; 2] = ["login", "reconnect"];
+const UNTIMED: [&str; 3] = ["login", "reconnect", CONNECTIONS];
 
 const REQUEST_COUNTS: &[&str] =
     &["duplicated", "late", "unexpected", "timed_out", "failed", "unsent", "unsure"];
@@ -116,6 +120,8 @@ pub(super) enum Parts<'m> {
     Latency { action: &'m str, series: &'m str, quantile: f64, percentile: &'m str },
     /// A count of an action.
     Count { action: &'m str, count: &'m str },
+    /// Connections of ready users that ended by themselves.
+    LostConnections,
     /// From a phase's break until that share of the broken users was back; `name` is the metric's last word.
     Back { name: &'m str, share: f64 },
     /// Share of the intended operations that were sent in time; of the worst action without one.
@@ -123,6 +129,12 @@ pub(super) enum Parts<'m> {
 }
 
 impl Metric {
+    /// `connections.lost`: ready users whose connection ended though nothing here ended it. Every run has it.
+    #[must_use]
+    pub fn lost_connections() -> Self {
+        Self { name: format!("{CONNECTIONS}.lost") }
+    }
+
     /// Every valid name.
     pub fn names() -> impl Iterator<Item = String> {
         let of_action = |known: &'static Known| {
@@ -163,6 +175,7 @@ impl Metric {
             Parts::Latency { action, .. } | Parts::Count { action, .. } => Some(action),
             Parts::Back { .. } => Some("reconnect"),
             Parts::AchievedRatio { action } => action,
+            Parts::LostConnections => None,
         }
     }
 
@@ -171,7 +184,7 @@ impl Metric {
     pub fn unit(&self) -> Unit {
         match self.parts() {
             Parts::Latency { .. } | Parts::Back { .. } => Unit::Duration,
-            Parts::Count { .. } | Parts::AchievedRatio { .. } => Unit::Number,
+            Parts::Count { .. } | Parts::LostConnections | Parts::AchievedRatio { .. } => Unit::Number,
         }
     }
 
@@ -187,6 +200,7 @@ impl Metric {
                 Parts::Latency { action, series, quantile, percentile }
             }
             None if rest == RATIO => Parts::AchievedRatio { action: Some(action) },
+            None if action == CONNECTIONS => Parts::LostConnections,
             None => match MILESTONES.iter().find(|(name, _)| *name == rest) {
                 Some((name, share)) => Parts::Back { name, share: *share },
                 None => Parts::Count { action, count: rest },
@@ -240,6 +254,7 @@ mod tests {
                     format!("{action}.{series}.{percentile}")
                 }
                 Parts::Count { action, count } => format!("{action}.{count}"),
+                Parts::LostConnections => "connections.lost".to_owned(),
                 Parts::Back { name, .. } => format!("reconnect.{name}"),
                 Parts::AchievedRatio { action: Some(action) } => format!("{action}.achieved_ratio"),
                 Parts::AchievedRatio { action: None } => "achieved_ratio".to_owned(),

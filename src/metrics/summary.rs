@@ -237,6 +237,9 @@ pub struct PhaseSummary {
     /// Connections that it broke; null when it breaks none.
     #[serde(default)]
     pub reconnect: Option<ReconnectSummary>,
+    /// Connections of ready users that ended though the phase did not break them: SLO `connections.lost`.
+    #[serde(default)]
+    pub lost_connections: u64,
 }
 
 /// How the users logged in.

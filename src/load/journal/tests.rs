@@ -34,6 +34,7 @@ impl Rig {
             drained: None,
             actions: vec![action("chat", false), action("presence", true), action("ping", false)],
             reconnect: None,
+            lost_connections: 0,
         });
         Self { journal, users }
     }

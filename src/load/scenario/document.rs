@@ -116,6 +116,9 @@ fn slo<'t>(value: &'t Spanned<DeValue<'t>>, phases: &[Phase], faults: &mut Fault
 
 /// What the phases lack for the metric to have a value.
 fn lacks_action<'p>(metric: &Metric, phases: impl Iterator<Item = &'p Phase>) -> Option<String> {
+    if *metric == Metric::lost_connections() {
+        return None;
+    }
     let wanted = metric.action();
     let any = phases.into_iter().any(|phase| match (&phase.kind, wanted) {
         (PhaseKind::Login(_), Some(action)) => action == "login",

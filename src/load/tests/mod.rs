@@ -197,6 +197,28 @@ fn a_broken_stream_is_blamed_and_told() {
     // The message that killed it is lost; later ones are written by others.
     assert_eq!(action(&summary, "chat").counts.lost, 1);
     assert_eq!(action(&summary, "chat").counts.intended, 400);
+    assert_eq!(lost_connections(&summary), [0, 0, 1]);
+}
+
+/// By phase.
+fn lost_connections(summary: &Summary) -> Vec<u64> {
+    summary.phases.iter().map(|phase| phase.lost_connections).collect()
+}
+
+#[test]
+fn a_server_that_sends_users_away_does_not_pass() {
+    let habits = Habits { dismisses: Some(60), ..Habits::default() };
+    let summary = run(habits.clone());
+    assert_eq!(lost_connections(&summary), [0, 0, 6]);
+    let slo = summary.slos.iter().find(|slo| slo.metric == "connections.lost").expect("every run has it");
+    assert_eq!((slo.bound.as_str(), slo.measured.as_str(), slo.state), ("max 0", "6", SloState::Broken));
+    let error = summary.errors.iter().find(|error| error.what == "stream closed by the server").unwrap();
+    assert_eq!(error.count, 6);
+    // Who says how many it may be has said it.
+    let allowed = SCENARIO.replace("slo = [", r#"slo = [{ metric = "connections.lost", max = 6 },"#);
+    let summary = Rig::new(&allowed, habits).run().0;
+    let of_it: Vec<_> = summary.slos.iter().filter(|slo| slo.metric == "connections.lost").collect();
+    assert_eq!(of_it.iter().map(|slo| slo.state).collect::<Vec<_>>(), [SloState::Passed]);
 }
 
 #[test]

@@ -33,6 +33,8 @@ pub(super) struct Habits {
     pub(super) refuses: Option<String>,
     /// Once this many messages were seen, their sender's stream ends with an error.
     pub(super) kills_at_message: Option<u32>,
+    /// Every so many messages their sender's stream is closed, without a word.
+    pub(super) dismisses: Option<u32>,
     /// A message to somebody who is away is kept until it comes back; without, it bounces.
     pub(super) stores: bool,
     /// From this login on, each one is refused.
@@ -254,6 +256,10 @@ impl Server {
             return peer.out.extend_from_slice(
                 b"<stream:error><policy-violation xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>",
             );
+        }
+        if is_due(self.habits.dismisses, self.messages) {
+            let peer = self.peers.get_mut(&id).expect("a sender");
+            return peer.out.extend_from_slice(b"</stream:stream>");
         }
         let to = number_of(to);
         if is_due(self.habits.drops_message, self.messages) {

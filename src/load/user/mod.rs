@@ -370,9 +370,10 @@ impl Handler for VirtualUser {
         let was_ready = cx.world.users.set_gone(self.index);
         let who = cx.world.username(self.index);
         let what = format!("user {who}: {}", ended_text(&reason.ended));
+        // Who takes part leaves when the run is over, or when a phase breaks its connection.
+        let is_lost = was_ready && !matches!(self.state, State::Broken) && !cx.world.is_over();
         if was_ready {
-            let lost = matches!(self.state, State::Ready(_));
-            cx.world.tell_gone(self.index, reason.ended, lost, cx.effects);
+            cx.world.tell_gone(self.index, reason.ended, is_lost, cx.effects);
         }
         let attempt = self.attempt.take();
         if let Some(attempt) = attempt {
@@ -391,15 +392,18 @@ impl Handler for VirtualUser {
             }
             State::Negotiating(_) | State::Joining(_) | State::Rehearsing(_) | State::Probing(_) => {
                 cx.world.tally.error("connection lost while logging in", &what, cx.now);
-                cx.world.login_failed(Failure::TargetUnreachable(what), cx.now, cx.effects);
+                cx.world.login_failed(Failure::TargetUnreachable(what.clone()), cx.now, cx.effects);
             }
-            State::Ready(_) => {
-                cx.world.tally.error("connection lost", &what, cx.now);
-                cx.world.connection_lost(&what, cx.now, cx.effects);
-            }
+            State::Ready(_) => cx.world.tally.error("connection lost", &what, cx.now),
             // Only connections that were for the run's sake are counted.
             State::ErrandDone => return,
+            State::Leaving if is_lost && reason.ended == Ended::Closed => {
+                cx.world.tally.error("stream closed by the server", &what, cx.now);
+            }
             State::Leaving => {}
+        }
+        if is_lost {
+            cx.world.connection_lost(&what, cx.now, cx.effects);
         }
         cx.world.tally.close(reason);
     }

@@ -9,8 +9,27 @@ use super::slo::{Bound, Metric, Parts, Slo, Unit};
 use super::verdict::{Invalid, PhaseHealth, SloResult, SloState};
 use super::{ActionRecord, LoginRecord, PhaseRecord, ReconnectRecord, Recorder, format_ns};
 
-/// Judges every SLO, in order.
+/// Judges every SLO, in order. A run that lost users by the way was another run than the scenario's: unless an SLO says how
+/// many it may lose, none is one that every scenario has, shown when it is broken.
 pub(super) fn slos(slos: &[Slo], phases: &[PhaseRecord], login: &LoginRecord) -> Vec<SloResult> {
+    let metric = Metric::lost_connections();
+    let unsaid = !slos.iter().any(|slo| slo.metric == metric);
+    let lost: u64 = phases.iter().map(|phase| phase.lost_connections).sum();
+    let mut results = judge(slos, phases, login);
+    if unsaid && lost > 0 {
+        results.push(SloResult {
+            phase: None,
+            metric: metric.name().to_owned(),
+            bound: Bound::Max(0.0).to_string(),
+            measured: lost.to_string(),
+            state: SloState::Broken,
+            why: String::new(),
+        });
+    }
+    results
+}
+
+fn judge(slos: &[Slo], phases: &[PhaseRecord], login: &LoginRecord) -> Vec<SloResult> {
     let judged = |slo: &Slo| {
         let measured = measure(slo, phases, login);
         let (state, why) = match &measured {
@@ -144,6 +163,9 @@ fn measure(slo: &Slo, phases: &[PhaseRecord], login: &LoginRecord) -> Measured {
                 true => Measured::Number(worst),
                 false => nothing(&slo.metric),
             }
+        }
+        Parts::LostConnections => {
+            Measured::Number(considered(slo, phases).map(|phase| phase.lost_connections).sum::<u64>() as f64)
         }
         Parts::Count { action: "reconnect", count } => {
             let records = reconnects(slo, phases);

@@ -28,6 +28,7 @@ fn phase(name: &str, measured: bool, responses: &[u64], lag_us: u64) -> PhaseRec
         drained: Some(Nanos(2_100 * MS)),
         actions: vec![action],
         reconnect: None,
+        lost_connections: 0,
     }
 }
 

@@ -55,6 +55,7 @@ fn phase(name: &str, measured: bool, actions: usize) -> PhaseSummary {
         complete: true,
         actions: (0..actions).map(action).collect(),
         reconnect: None,
+        lost_connections: 0,
     }
 }
 
