@@ -86,11 +86,10 @@ impl<W: World> Fleet<W> {
         let stopper = self.stopper();
         let failed = AtomicBool::new(false);
         let run = |reactor: Reactor<W>| {
+            let alarm = Alarm { failed: &failed, stopper: &stopper };
             let result = reactor.run_unless(&failed);
-            if result.is_err() {
-                // The others would wait for this one's connections for ever.
-                failed.store(true, Ordering::Release);
-                stopper.stop();
+            if result.is_ok() {
+                std::mem::forget(alarm);
             }
             result
         };
@@ -107,5 +106,18 @@ impl<W: World> Fleet<W> {
                 .extend(threads.into_iter().map(|thread| thread.join().expect("a reactor does not panic")));
             results.into_iter().collect()
         })
+    }
+}
+
+/// Stops all reactors when it is dropped: one that failed, or whose thread panics, would be waited for by the others for ever.
+struct Alarm<'a> {
+    failed: &'a AtomicBool,
+    stopper: &'a Stopper,
+}
+
+impl Drop for Alarm<'_> {
+    fn drop(&mut self) {
+        self.failed.store(true, Ordering::Release);
+        self.stopper.stop();
     }
 }

@@ -103,6 +103,18 @@ fn an_end_of_file_that_came_with_the_data_is_seen() {
     running.stop();
 }
 
+/// One of two reactors panics: nobody waits for it, and whoever runs them hears of it.
+#[test]
+fn a_panic_of_one_reactor_ends_all() {
+    let configs = [ReactorConfig::default(), ReactorConfig::default()];
+    let mut fleet = Fleet::<Log>::new(vec![Log::default(), Log::default()], &configs).unwrap();
+    let addr = fleet.listen("127.0.0.1:0".parse().unwrap()).unwrap();
+    let thread = std::thread::spawn(move || fleet.run().map(|_| ()));
+    let mut stream = TcpStream::connect(addr).unwrap();
+    stream.write_all(format!("{HEADER}<fault/>").as_bytes()).unwrap();
+    assert!(thread.join().is_err());
+}
+
 #[test]
 fn a_reset_ends_only_its_connection() {
     let running = start();
