@@ -49,7 +49,7 @@ impl Builder {
     /// A router without accounts, with so many homes.
     #[must_use]
     pub fn new(config: ServerConfig, homes: usize) -> Self {
-        let domain = config.domain.clone();
+        let domain = config.domains[0].clone();
         // Whatever is offered today: what a store has had is salted keys for every hash and nothing else.
         let mechanisms = if config.plain_proofs { config.mechanisms.clone() } else { KEPT.to_vec() };
         let secret = config.process_secret;

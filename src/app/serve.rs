@@ -217,7 +217,7 @@ fn build(config: &ServeConfig, url: &StoreUrl, reactors: usize) -> Result<Built,
         .collect::<Result<_, _>>()
         .map_err(|error| Failure::usage(format!("an administrator's address is none: {error}")))?;
     settings.plain_proofs &= *url == StoreUrl::Memory;
-    let domain = settings.domain.clone();
+    let domain = settings.domains[0].clone();
     let mut builder = Builder::new(settings, reactors);
     let cannot =
         |what: String| Failure::usage(format!("cannot use the store {url}: {what}")).help(WITHOUT_STORE);

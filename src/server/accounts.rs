@@ -10,9 +10,7 @@ use foldhash::quality::RandomState;
 
 use super::config::AccountSpec;
 use super::world::ServerWorld;
-use crate::router::{
-    AccountId, HomeId, PendingRequest, Roster, RosterDetails, Subscription, SubscriptionChange,
-};
+use crate::router::{AccountId, PendingRequest, Roster, RosterDetails, Subscription, SubscriptionChange};
 use crate::server::write;
 use crate::stanza::{Jid, Stanza};
 use crate::store::{AccountRecord, Change};
@@ -74,6 +72,23 @@ impl ServerWorld {
         homes: &mut [Self],
         accounts: impl IntoIterator<Item = AccountSpec>,
     ) -> Result<usize, ProvisionError> {
+        let domain = homes[0].domain().to_owned();
+        Self::provision_domain(homes, &domain, accounts)
+    }
+
+    /// As [`Self::provision_homes`], in this domain (prepared) of the server's.
+    ///
+    /// # Errors
+    /// As [`Self::provision`].
+    ///
+    /// # Panics
+    /// As [`Self::provision_homes`]; when the domain is not served here.
+    pub fn provision_domain(
+        homes: &mut [Self],
+        domain: &str,
+        accounts: impl IntoIterator<Item = AccountSpec>,
+    ) -> Result<usize, ProvisionError> {
+        assert!(homes[0].is_local(domain), "accounts are made in domains that are served");
         let accounts = accounts.into_iter();
         let share = accounts.size_hint().0 / homes.len();
         let count_of_homes = homes.len();
@@ -84,10 +99,9 @@ impl ServerWorld {
         let mut names = Names::default();
         let mut count = 0;
         for spec in accounts {
-            let jid =
-                Jid::from_parts(Some(&spec.localpart), &homes[0].settings.domain, None).map_err(|e| {
-                    ProvisionError::BadLocalpart { localpart: spec.localpart.clone(), reason: e.what }
-                })?;
+            let jid = Jid::from_parts(Some(&spec.localpart), domain, None).map_err(|e| {
+                ProvisionError::BadLocalpart { localpart: spec.localpart.clone(), reason: e.what }
+            })?;
             let home = homes[0].homes.of(jid.as_str());
             homes[home.index()].add_account(jid, spec, &mut names)?;
             count += 1;
@@ -211,22 +225,13 @@ impl ServerWorld {
         self.credentials[id.index()] = credentials;
     }
 
-    /// What a login as `localpart` (prepared) is checked against.
-    pub(super) fn login_account(&self, localpart: &str) -> stream::Account {
+    /// What a login as this bare JID is checked against.
+    pub(super) fn login_account(&self, account: &str) -> stream::Account {
         if !self.can_log_in() {
             return stream::Account::Unavailable;
         }
-        let jid = format!("{localpart}@{}", self.settings.domain);
-        let credentials = self.shard.find(&jid).and_then(|id| self.credentials[id.index()].clone());
+        let credentials = self.shard.find(account).and_then(|id| self.credentials[id.index()].clone());
         credentials.map_or(stream::Account::Unknown, stream::Account::Known)
-    }
-
-    /// The home of a login's account, if it is not this one.
-    pub(super) fn other_home_of_login(&self, localpart: &str) -> Option<HomeId> {
-        if self.homes.count() == 1 {
-            return None;
-        }
-        self.other_home(&format!("{localpart}@{}", self.settings.domain))
     }
 
     /// Makes the account of an anonymous login; `None`: there is one of that name, which a random name never meets.

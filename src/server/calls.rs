@@ -86,9 +86,14 @@ pub enum Call {
         spare: Option<ConnId>,
     },
     /// How many accounts there are.
-    Count,
+    Count {
+        /// Of this domain.
+        domain: String,
+    },
     /// Some accounts, at most so many.
     List {
+        /// Of this domain.
+        domain: String,
         /// Only those with a session.
         online: bool,
         /// At most.
@@ -99,7 +104,12 @@ pub enum Call {
     /// An account's roster.
     Roster(Jid),
     /// A message for everybody who is there.
-    Announce(Stanza),
+    Announce {
+        /// Of this domain.
+        domain: String,
+        /// The message.
+        stanza: Stanza,
+    },
 }
 
 /// What came of a call.
@@ -135,13 +145,13 @@ const ADDRESS_BYTES: usize = 64;
 impl Call {
     pub(super) fn weight_bytes(&self) -> usize {
         match self {
-            Self::Announce(stanza) => stanza.written_len(To::Kept),
+            Self::Announce { stanza, .. } => stanza.written_len(To::Kept),
             Self::Add { password, .. } | Self::ChangePassword { password, .. } => {
                 ADDRESS_BYTES + password.as_str().len()
             }
             Self::Remove { .. }
             | Self::EndSessions { .. }
-            | Self::Count
+            | Self::Count { .. }
             | Self::List { .. }
             | Self::Statistics(_)
             | Self::Roster(_) => ADDRESS_BYTES,

@@ -4,7 +4,6 @@
 //! for a bound and idle client is in [`State::Bound`]; the negotiation is freed when it is over.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -22,8 +21,7 @@ use crate::limits::{
 use crate::router::{AccountId, SessionId};
 use crate::stanza::{Jid, NS_CLIENT, Stanza, To};
 use crate::stream::{
-    BindAnswer, Blame, Management, ServerNegotiation, ServerSettings, ServerStep, StreamCondition,
-    StreamError,
+    BindAnswer, Blame, Hosts, Management, ServerNegotiation, ServerStep, StreamCondition, StreamError,
 };
 use crate::xml::{Element, Frame, Node, XmlError};
 
@@ -60,7 +58,7 @@ pub(super) struct Negotiating {
 #[derive(Debug)]
 enum Journey {
     /// It has named its account and not been checked.
-    Login(String),
+    Login(Jid),
     /// It is anonymous, and gets this account.
     Temporary(Jid),
 }
@@ -101,6 +99,11 @@ impl Bound {
         &self.from[..usize::from(self.bare_len)]
     }
 
+    /// Domain of its account, escaped.
+    fn domain(&self) -> &[u8] {
+        self.bare().rsplit(|byte| *byte == b'@').next().unwrap_or_default()
+    }
+
     /// Its stream management, if it can go on without this connection. While something that waited for the client was sent
     /// before stream management began, and is not written yet, nobody would learn of its end.
     pub(super) fn resumable(&self) -> Option<ManagedId> {
@@ -114,8 +117,8 @@ impl Bound {
 }
 
 impl ClientLink {
-    pub(super) fn new(settings: &Arc<ServerSettings>) -> Self {
-        let stream = ServerNegotiation::new(Arc::clone(settings));
+    pub(super) fn new(hosts: Hosts) -> Self {
+        let stream = ServerNegotiation::new(hosts);
         let negotiating =
             Negotiating { stream, temporary: None, journey: None, resuming: None, registered: 0 };
         Self { state: State::Negotiating(Box::new(negotiating)) }
@@ -151,13 +154,13 @@ impl ClientLink {
         loop {
             step = match step? {
                 ServerStep::Continue => return Ok(()),
-                ServerStep::NeedAccount { username } => {
-                    if let Some(home) = cx.world.other_home_of_login(&username) {
-                        *journey = Some(Journey::Login(username));
+                ServerStep::NeedAccount { account } => {
+                    if let Some(home) = cx.world.other_home(account.as_str()) {
+                        *journey = Some(Journey::Login(account));
                         cx.move_to(home);
                         return Ok(());
                     }
-                    stream.handle_account(cx.world.login_account(&username), bytes, cx.rng)
+                    stream.handle_account(cx.world.login_account(account.as_str()), bytes, cx.rng)
                 }
                 ServerStep::Work(work) => {
                     cx.request(ServerJob::Login(work));
@@ -175,7 +178,8 @@ impl ClientLink {
                     return Ok(());
                 }
                 ServerStep::Register(element) => {
-                    return cx.world.on_registration(element, *registered, cx.me, cx.effects);
+                    let domain = stream.domain().to_owned();
+                    return cx.world.on_registration(element, &domain, *registered, cx.me, cx.effects);
                 }
                 ServerStep::Bind { resource } => {
                     let account = stream.account().expect("binding follows authentication").clone();
@@ -238,8 +242,7 @@ impl ClientLink {
             return cx.set_timer(Timer::Idle, due);
         }
         if !Self::ask_for_acknowledgement(bound, cx) {
-            let settings = Arc::clone(&cx.world.settings);
-            cx.write(|out| ping::write_request(&settings.domain, &bound.from, out));
+            cx.write(|out| ping::write_request(bound.domain(), &bound.from, out));
         }
         cx.set_timer(Timer::PingAnswer, cx.now + PING_ANSWER_MAX);
     }
@@ -423,8 +426,8 @@ impl Handler for ClientLink {
             return self.on_task(ClientTask::Shutdown, cx);
         }
         self.negotiate(cx, |negotiating, bytes, cx| match negotiating.journey.take() {
-            Some(Journey::Login(username)) => {
-                negotiating.stream.handle_account(cx.world.login_account(&username), bytes, cx.rng)
+            Some(Journey::Login(account)) => {
+                negotiating.stream.handle_account(cx.world.login_account(account.as_str()), bytes, cx.rng)
             }
             Some(Journey::Temporary(account)) => {
                 negotiating.temporary = Some(make_temporary(&account, cx)?);

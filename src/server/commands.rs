@@ -75,7 +75,7 @@ fn answer(request: &mut Request<'_>) -> Result<(), Condition> {
     if !request.is_set {
         return Err(Condition::BadRequest);
     }
-    if !request.world.is_admin(request.asker.bare()) {
+    if !request.is_admin() {
         return Err(Condition::Forbidden);
     }
     let node = request.payload.attr("node").ok_or(Condition::BadRequest)?;
@@ -185,9 +185,9 @@ impl Request<'_> {
 }
 
 impl ServerWorld {
-    /// Whether this bare JID may give commands.
-    pub(super) fn is_admin(&self, bare: JidRef<'_>) -> bool {
-        self.admins.iter().any(|admin| admin.as_ref() == bare)
+    /// Whether this bare JID may give commands to a host: to its own.
+    pub(super) fn is_admin(&self, bare: JidRef<'_>, host: &str) -> bool {
+        bare.domain() == host && self.admins.iter().any(|admin| admin.as_ref() == bare)
     }
 
     /// A session's id, which no other session of this process has.

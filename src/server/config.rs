@@ -27,8 +27,8 @@ pub enum ConflictPolicy {
 /// A server's settings.
 #[derive(Debug, Clone)]
 pub struct ServerConfig {
-    /// The domain served, prepared (RFC 7622 §3.2).
-    pub domain: String,
+    /// The domains served, prepared (RFC 7622 §3.2), each once: the first one, and virtual hosts.
+    pub domains: Vec<String>,
     /// SASL mechanisms in order of preference. With ANONYMOUS among them, temporary accounts are made (XEP-0175).
     pub mechanisms: Vec<Mechanism>,
     /// A secret of this process, never stored.
@@ -58,7 +58,7 @@ impl ServerConfig {
     #[must_use]
     pub fn new(domain: &str, mechanisms: Vec<Mechanism>, process_secret: [u8; 32]) -> Self {
         Self {
-            domain: domain.to_owned(),
+            domains: vec![domain.to_owned()],
             plain_proofs: mechanisms.contains(&Mechanism::Plain),
             mechanisms,
             process_secret,

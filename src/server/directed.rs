@@ -31,7 +31,7 @@ impl ServerWorld {
     /// `false`: one target too many.
     fn note_directed(&mut self, id: SessionId, to: JidRef<'_>, stanza_type: StanzaType) -> bool {
         // Where it will bounce there is nobody to be told of the end.
-        let is_local = to.domain() == self.domain() && to.local().is_some();
+        let is_local = self.is_local(to.domain()) && to.local().is_some();
         let Some(session) = self.shard.session_mut(id) else { return true };
         if stanza_type == StanzaType::Unavailable {
             session.remove_directed(to);

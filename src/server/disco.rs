@@ -52,7 +52,7 @@ fn command_info(request: &mut Request<'_>, node: &str) -> Result<(), Condition> 
         return write_node(request, node, "Commands", "command-list", &[commands::NS]);
     }
     let command = commands::find(node).ok_or(Condition::ItemNotFound)?;
-    if !request.world.is_admin(request.asker.bare()) {
+    if !request.is_admin() {
         return Err(Condition::Forbidden);
     }
     write_node(request, node, command.label, "command-node", &[commands::NS, forms::NS])
@@ -60,7 +60,7 @@ fn command_info(request: &mut Request<'_>, node: &str) -> Result<(), Condition> 
 
 /// XEP-0050 §2.2: who may not execute them sees none.
 fn command_items(request: &mut Request<'_>, node: &str) -> Result<(), Condition> {
-    let is_admin = request.world.is_admin(request.asker.bare());
+    let is_admin = request.is_admin();
     match commands::find(node) {
         Some(_) if !is_admin => return Err(Condition::Forbidden),
         None if node != commands::NS => return Err(Condition::ItemNotFound),
@@ -68,7 +68,7 @@ fn command_items(request: &mut Request<'_>, node: &str) -> Result<(), Condition>
     }
     open_node(request, NS_ITEMS, node);
     if is_admin && node == commands::NS {
-        let domain = request.world.domain().to_owned();
+        let domain = request.host();
         for command in COMMANDS {
             request.reply.extend_from_slice(b"<item");
             attr("jid", &domain, request.reply);

@@ -107,6 +107,17 @@ impl Request<'_> {
         self.account.filter(|id| self.world.shard.account(*id).shows_presence_to(self.asker))
     }
 
+    /// The domain that is asked: its own, when it asks its own account.
+    pub(super) fn host(&self) -> String {
+        let to = self.stanza.to().and_then(|raw| JidRef::parse_attr(raw).ok());
+        to.as_ref().map_or(self.asker, |to| to.jid()).domain().to_owned()
+    }
+
+    /// Whether the asker may give commands to the domain that it asks.
+    pub(super) fn is_admin(&self) -> bool {
+        self.world.is_admin(self.asker.bare(), &self.host())
+    }
+
     /// Makes calls; the request is answered when all of them are.
     ///
     /// # Errors

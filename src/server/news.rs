@@ -58,6 +58,6 @@ impl ServerWorld {
     }
 
     fn is_home_of(&self, account: &Jid) -> bool {
-        account.as_ref().domain() == self.domain() && self.other_home(account.as_str()).is_none()
+        self.is_local(account.as_ref().domain()) && self.other_home(account.as_str()).is_none()
     }
 }

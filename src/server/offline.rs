@@ -16,7 +16,7 @@ use super::write::escaped;
 use crate::engine::{Effects, Stamp};
 use crate::limits::OFFLINE_BYTES_PER_HOME_MAX;
 use crate::router::{AccountId, SessionId, Sink};
-use crate::stanza::{Condition, Stanza, To};
+use crate::stanza::{Condition, JidRef, Stanza, To};
 use crate::store::{Change, OfflineRecord};
 use crate::time::Utc;
 
@@ -126,7 +126,8 @@ impl ServerWorld {
                 text.iter().rposition(|byte| *byte == b'<').expect("an element with content has an end tag");
             text.split_off(end)
         };
-        write_delay(self.domain(), at, &mut text);
+        let to = stanza.to().or_else(|| stanza.from()).and_then(|raw| JidRef::parse_attr(raw).ok());
+        write_delay(to.as_ref().map_or_else(|| self.domain(), |to| to.jid().domain()), at, &mut text);
         text.extend_from_slice(&end);
         Bytes::from(text)
     }

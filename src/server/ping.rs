@@ -3,7 +3,6 @@
 //! When a client is asked, and what happens when it does not answer, is `client_link`'s.
 
 use super::iq::{Extension, Request};
-use super::write::attr;
 use crate::stanza::Condition;
 
 const NS: &str = "urn:xmpp:ping";
@@ -26,12 +25,12 @@ fn answer_for_account(request: &mut Request<'_>) -> Result<(), Condition> {
     answer(request)
 }
 
-/// Appends the server's own ping (§4.1) to a client whose full JID is `to`, escaped. One is under way at a time, so one id
-/// does.
-pub(super) fn write_request(domain: &str, to: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(b"<iq");
-    attr("from", domain, out);
-    out.extend_from_slice(b" to='");
-    out.extend_from_slice(to);
-    out.extend_from_slice(b"' id='ping' type='get'><ping xmlns='urn:xmpp:ping'/></iq>");
+/// Appends the ping (§4.1) of `domain` to a client whose full JID is `to`, both escaped. One is under way at a time, so one
+/// id does.
+pub(super) fn write_request(domain: &[u8], to: &[u8], out: &mut Vec<u8>) {
+    for part in
+        [b"<iq from='", domain, b"' to='", to, b"' id='ping' type='get'><ping xmlns='urn:xmpp:ping'/></iq>"]
+    {
+        out.extend_from_slice(part);
+    }
 }

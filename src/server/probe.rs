@@ -37,7 +37,7 @@ impl ServerWorld {
         let prober = prober.as_ref();
         let mut elsewhere = Vec::new();
         for contact in contacts {
-            if contact.as_ref().domain() != self.domain() {
+            if !self.is_local(contact.as_ref().domain()) {
                 continue;
             }
             if self.other_home(contact.as_str()).is_some() {

@@ -45,14 +45,15 @@ fn answer(request: &mut Request<'_>) -> Result<(), Condition> {
         return remove(request, is_registered);
     }
     let username = text_of(query, "username").ok_or(Condition::BadRequest)?;
-    let account = new_account(&username, request.world.domain())?;
+    let host = request.host();
+    let account = new_account(&username, &host)?;
     if is_registered && account.as_str() == bare.as_str() {
         // §3.3: an empty password changes nothing.
         let password = password_of(query).map_err(|_| Condition::BadRequest)?;
         let home = request.world.homes.of(account.as_str());
         return request.ask(Purpose::Plain, vec![(home, Call::ChangePassword { account, password })]);
     }
-    if !request.world.is_admin(bare) {
+    if !request.is_admin() {
         return Err(Condition::NotAllowed);
     }
     let password = password_of(query)?;
@@ -136,6 +137,7 @@ impl ServerWorld {
     pub(super) fn on_registration(
         &mut self,
         element: Element,
+        domain: &str,
         count: u32,
         conn: ConnId,
         out: &mut Effects<ClientLink>,
@@ -148,7 +150,7 @@ impl ServerWorld {
         let stanza = Stanza::new(element, head);
         let is_for_us = match stanza.to().map(JidRef::parse_attr) {
             None => true,
-            Some(to) => to.is_ok_and(|to| to.jid().as_str() == self.domain()),
+            Some(to) => to.is_ok_and(|to| to.jid().as_str() == domain),
         };
         if !is_for_us || stanza.from().is_some() {
             return Err(not_authorized());
@@ -156,8 +158,8 @@ impl ServerWorld {
         self.counters.count_in(stanza.kind());
         let origin = Origin { conn, session: None };
         self.begin_acting(origin);
-        let asked = stanza.check().and_then(|()| self.read_registration(&stanza, count));
-        let answerer = self.domain().to_owned();
+        let asked = stanza.check().and_then(|()| self.read_registration(&stanza, domain, count));
+        let answerer = domain.to_owned();
         match asked {
             Ok(None) => {
                 let mut bytes = Vec::new();
@@ -179,7 +181,12 @@ impl ServerWorld {
     }
 
     /// `None`: it asks what is needed.
-    fn read_registration(&self, stanza: &Stanza, count: u32) -> Result<Option<(HomeId, Call)>, Condition> {
+    fn read_registration(
+        &self,
+        stanza: &Stanza,
+        domain: &str,
+        count: u32,
+    ) -> Result<Option<(HomeId, Call)>, Condition> {
         if stanza.head().stanza_type == StanzaType::Get {
             return Ok(None);
         }
@@ -191,7 +198,7 @@ impl ServerWorld {
         }
         let username = text_of(query, "username").ok_or(Condition::NotAcceptable)?;
         let password = password_of(query)?;
-        let account = new_account(&username, self.domain())?;
+        let account = new_account(&username, domain)?;
         if count >= REGISTRATIONS_PER_STREAM_MAX {
             return Err(Condition::NotAcceptable);
         }

@@ -37,7 +37,7 @@ impl ServerWorld {
             return self.bounce(&stanza, Condition::JidMalformed, origin, out);
         };
         let to = if stanza.to().is_some() { address.jid() } else { address.jid().bare() };
-        if to.domain() != self.domain() {
+        if !self.is_local(to.domain()) {
             self.bounce(&stanza, Condition::RemoteServerNotFound, origin, out);
         } else if to.local().is_none() {
             self.receive_for_domain(&stanza, to, origin, out);
@@ -263,7 +263,7 @@ impl ServerWorld {
             hashes.extend(some.iter().map(|contact| self.shard.hash(contact.as_str())));
             self.shard.touch(&hashes);
             for (contact, hash) in some.iter().zip(hashes.drain(..)) {
-                if contact.as_ref().domain() != self.domain() {
+                if !self.is_local(contact.as_ref().domain()) {
                     self.counters.count_drop(Dropped::Remote);
                     continue;
                 }

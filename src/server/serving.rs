@@ -60,22 +60,24 @@ impl ServerWorld {
                 let is_done = is_any || (account.is_some() && resource.is_none());
                 Some(if is_done { Returned::Done } else { Returned::Refused(Condition::ItemNotFound) })
             }
-            Call::Count => Some(Returned::Count {
-                registered: self.shard.registered_count(),
-                online: self.shard.online_count(),
-            }),
-            Call::List { online, max } => {
+            Call::Count { domain } => {
+                let (registered, online) = self.count_of(&domain);
+                Some(Returned::Count { registered, online })
+            }
+            Call::List { domain, online, max } => {
                 let wanted = |id: &AccountId| {
                     let account = self.shard.account(*id);
-                    if online { account.session_count() > 0 } else { !account.is_temporary() }
+                    let is_wanted =
+                        if online { account.session_count() > 0 } else { !account.is_temporary() };
+                    is_wanted && account.jid().as_ref().domain() == domain
                 };
                 let ids = self.shard.account_ids().filter(wanted).take(max);
                 Some(Returned::Accounts(ids.map(|id| self.shard.account(id).jid().clone()).collect()))
             }
             Call::Statistics(account) => Some(self.statistics(&account)),
             Call::Roster(account) => Some(self.roster_items(&account)),
-            Call::Announce(stanza) => {
-                self.announce(stanza, out);
+            Call::Announce { domain, stanza } => {
+                self.announce(&domain, stanza, out);
                 Some(Returned::Done)
             }
         };
@@ -227,9 +229,27 @@ impl ServerWorld {
     }
 
     /// A copy for each available resource.
-    fn announce(&mut self, stanza: Stanza, out: &mut Effects<ClientLink>) {
+    /// Accounts of a domain: registered, and with a session.
+    fn count_of(&self, domain: &str) -> (usize, usize) {
+        if self.is_only_domain(domain) {
+            return (self.shard.registered_count(), self.shard.online_count());
+        }
+        let accounts = self.shard.account_ids().map(|id| self.shard.account(id));
+        accounts.filter(|account| account.jid().as_ref().domain() == domain).fold(
+            (0, 0),
+            |(all, online), account| {
+                (
+                    all + usize::from(!account.is_temporary()),
+                    online + usize::from(account.session_count() > 0),
+                )
+            },
+        )
+    }
+
+    fn announce(&mut self, domain: &str, stanza: Stanza, out: &mut Effects<ClientLink>) {
         let recipients = &mut self.scratch.recipients;
-        for id in self.shard.account_ids() {
+        let of_domain = |id: &AccountId| self.shard.account(*id).jid().as_ref().domain() == domain;
+        for id in self.shard.account_ids().filter(of_domain) {
             let available = self.shard.sessions_of(id).filter(|(_, s)| s.available().is_some());
             recipients.extend(available.map(|(_, session)| {
                 let Sink::Connection(conn) = session.sink();

@@ -77,7 +77,9 @@ impl ServerWorld {
         let is_request = matches!(stanza.head().stanza_type, StanzaType::Get | StanzaType::Set);
         let is_near = match stanza.to().map(crate::stanza::JidRef::parse_attr) {
             None => true,
-            Some(Ok(to)) => to.jid().as_str() == account.as_str() || to.jid().as_str() == self.domain(),
+            Some(Ok(to)) => {
+                to.jid().as_str() == account.as_str() || to.jid().as_str() == account.as_ref().domain()
+            }
             Some(Err(_)) => false,
         };
         if !(is_request && is_near && stanza.is_from(account.as_ref())) {

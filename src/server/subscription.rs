@@ -67,7 +67,7 @@ impl ServerWorld {
         if change != SubscriptionChange::Subscribe {
             return None;
         }
-        if contact.as_ref().domain() != self.domain() {
+        if !self.is_local(contact.as_ref().domain()) {
             Some(Condition::RemoteServerNotFound)
         } else if contact.as_ref().local().is_none() {
             Some(Condition::ServiceUnavailable)

@@ -28,13 +28,15 @@ use crate::engine::{ConnId, Effects, Target, World};
 use crate::limits::{FRAMER_AFTER_AUTH, FRAMER_BEFORE_AUTH, FramerLimits, IDLE_MAX, NEGOTIATION_MAX};
 use crate::router::{Audience, Busiest, HomeId, Homes, JidHash, Parcel, Shard};
 use crate::stanza::{Jid, Stanza};
-use crate::stream::{Credentials, ServerSettings};
+use crate::stream::{Credentials, Hosts, ServerSettings};
 use crate::time::{Nanos, Utc};
 
 /// A server, or one of its homes: the accounts that it has, and everything that its connections share.
 #[derive(Debug)]
 pub struct ServerWorld {
+    /// Of the first domain. Nothing but the domain's name differs between them.
     pub(super) settings: Arc<ServerSettings>,
+    hosts: Hosts,
     pub(super) conflict: ConflictPolicy,
     /// Which home this is, of which.
     pub(super) me: HomeId,
@@ -104,7 +106,7 @@ impl ServerWorld {
     #[must_use]
     pub fn homes(config: ServerConfig, count: usize) -> Vec<Self> {
         let ServerConfig {
-            domain,
+            domains,
             plain_proofs,
             mechanisms,
             process_secret,
@@ -118,8 +120,8 @@ impl ServerWorld {
         } = config;
         let seed = process_secret.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
         let homes = Homes::new(count, seed);
-        let settings = Arc::new(ServerSettings {
-            domain,
+        let settings = ServerSettings {
+            domain: String::new(),
             plain_proofs,
             mechanisms,
             process_secret,
@@ -130,12 +132,13 @@ impl ServerWorld {
             ),
             features_after_auth: FEATURES.concat() + &stream_limits(FRAMER_AFTER_AUTH, IDLE_MAX),
             registration,
-        });
+        };
+        let hosts = Hosts::new(&domains, &settings);
         let contact_form: Arc<str> = contacts.form().into();
         let throttle = Throttle::new(registrations_per_minute);
         let admins: Arc<[Jid]> = admins.into();
         let home = |me| {
-            let mut home = Self::home(Arc::clone(&settings), me, homes.clone());
+            let mut home = Self::home(hosts.clone(), me, homes.clone());
             home.conflict = conflict;
             home.utc_at_zero = utc_at_zero;
             home.started = started;
@@ -147,7 +150,8 @@ impl ServerWorld {
         homes.iter().map(home).collect()
     }
 
-    fn home(settings: Arc<ServerSettings>, me: HomeId, homes: Homes) -> Self {
+    fn home(hosts: Hosts, me: HomeId, homes: Homes) -> Self {
+        let settings = Arc::clone(hosts.main());
         Self {
             conflict: ConflictPolicy::default(),
             me,
@@ -176,6 +180,7 @@ impl ServerWorld {
             contact_form: "".into(),
             ending: Ending::default(),
             settings,
+            hosts,
         }
     }
 
@@ -197,10 +202,22 @@ impl ServerWorld {
         self.shard.session_count()
     }
 
-    /// The domain served.
+    /// The first of the domains served: who is asked nothing about domains means this one.
     #[must_use]
     pub fn domain(&self) -> &str {
         &self.settings.domain
+    }
+
+    /// Whether this is the only domain.
+    pub(super) fn is_only_domain(&self, domain: &str) -> bool {
+        self.hosts.domains().eq([domain])
+    }
+
+    /// Whether this prepared domain is served here.
+    #[must_use]
+    pub fn is_local(&self, domain: &str) -> bool {
+        // Nearly always the first one, and the first look.
+        self.hosts.find(domain).is_some()
     }
 
     /// Every call into the world or one of its connections begins with this: what happens in it happens now.
@@ -258,7 +275,7 @@ impl World for ServerWorld {
 
     fn on_accept(&mut self, now: Nanos) -> Option<ClientLink> {
         self.set_now(now);
-        (!self.is_stopping()).then(|| ClientLink::new(&self.settings))
+        (!self.is_stopping()).then(|| ClientLink::new(self.hosts.clone()))
     }
 
     fn next_deadline(&self) -> Option<Nanos> {

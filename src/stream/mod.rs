@@ -25,7 +25,7 @@ pub use header::write_client_header;
 pub use management::{Management, NS_SM};
 pub use sasl::Mechanism;
 pub use server::{
-    Account, BindAnswer, ResumeAnswer, ServerNegotiation, ServerSettings, ServerStep, ServerWork,
+    Account, BindAnswer, Hosts, ResumeAnswer, ServerNegotiation, ServerSettings, ServerStep, ServerWork,
     ServerWorked, unexpected_element,
 };
 

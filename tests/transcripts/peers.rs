@@ -81,7 +81,8 @@ impl Server {
     fn follow(&mut self, step: Result<ServerStep, StreamError>) {
         match step {
             Ok(ServerStep::Continue) => {}
-            Ok(ServerStep::NeedAccount { username }) => {
+            Ok(ServerStep::NeedAccount { account }) => {
+                let username = account.as_ref().local().expect("a login has a name").to_owned();
                 let account = match self.accounts.get(&username) {
                     _ if self.unavailable.as_ref() == Some(&username) => Account::Unavailable,
                     Some(credentials) => Account::Known(credentials.clone()),

@@ -182,7 +182,8 @@ impl Server {
         loop {
             let answer = match step.expect("our clients speak XMPP") {
                 ServerStep::Continue => return,
-                ServerStep::NeedAccount { username } => {
+                ServerStep::NeedAccount { account } => {
+                    let username = account.as_ref().local().expect("a login has a name").to_owned();
                     self.logins += 1;
                     let known = self.habits.refuses.as_ref() != Some(&username)
                         && self.habits.refuses_after.is_none_or(|after| self.logins <= after);

@@ -38,7 +38,10 @@ impl<T> Incoming<T> {
 
     /// The next replies that waited and need not wait any longer.
     pub(super) fn ripe(&mut self) -> Option<Batch<T>> {
-        let batch = self.early.pop_front_if(|batch| batch.after <= self.requests_read)?;
+        if self.early.front()?.after > self.requests_read {
+            return None;
+        }
+        let batch = self.early.pop_front()?;
         self.early_bytes -= batch.bytes;
         Some(batch)
     }

@@ -49,7 +49,7 @@ impl Command {
             Running { kind: self.kind, node: self.node, session, accounts: Vec::new(), max: 0, after: None };
         let calls = match form {
             Some(form) => read(request, form, &mut running)?,
-            None => request.world.to_all_homes(&Call::Count),
+            None => request.world.to_all_homes(&Call::Count { domain: request.host() }),
         };
         request.ask_for(running, calls)
     }
@@ -100,17 +100,20 @@ fn read(
             running.max =
                 max_items(form).ok_or_else(|| request.refuse(Condition::BadRequest, BAD_PAYLOAD))?;
             let online = running.kind == Kind::OnlineList;
-            Ok(request.world.to_all_homes(&Call::List { online, max: running.max }))
+            Ok(request.world.to_all_homes(&Call::List { domain: request.host(), online, max: running.max }))
         }
         Kind::Announce => {
             let lines: Vec<_> = form.multi("announcement").collect();
             if lines.is_empty() {
                 return Err(request.refuse(Condition::BadRequest, BAD_PAYLOAD));
             }
-            let stanza = announcement(request.world.domain(), &lines.join("\n"));
-            Ok(request.world.to_all_homes(&Call::Announce(stanza)))
+            let domain = request.host();
+            let stanza = announcement(&domain, &lines.join("\n"));
+            Ok(request.world.to_all_homes(&Call::Announce { domain, stanza }))
         }
-        Kind::RegisteredNumber | Kind::OnlineNumber => Ok(request.world.to_all_homes(&Call::Count)),
+        Kind::RegisteredNumber | Kind::OnlineNumber => {
+            Ok(request.world.to_all_homes(&Call::Count { domain: request.host() }))
+        }
     }
 }
 
@@ -149,7 +152,7 @@ fn asker(request: &Request<'_>) -> (Jid, Option<crate::engine::ConnId>) {
     (request.asker.bare().to_jid(), request.origin.map(|origin| origin.conn))
 }
 
-/// The account in `accountjid`: a bare JID of this server.
+/// The account in `accountjid`: a bare JID of the domain that is asked.
 fn one(request: &mut Request<'_>, form: &Submission) -> Result<Jid, Condition> {
     let jid = form.single("accountjid").and_then(|text| Jid::parse(text).ok());
     match jid.filter(|jid| jid.as_ref().is_bare() && jid.as_ref().local().is_some()) {
@@ -175,9 +178,9 @@ fn some(request: &mut Request<'_>, form: &Submission) -> Result<Vec<Jid>, Condit
     Ok(accounts)
 }
 
-/// An account of another server is none of ours.
+/// An account of another domain is none of the one that is asked.
 fn local(request: &Request<'_>, jid: Jid) -> Result<Jid, Condition> {
-    if jid.as_ref().domain() == request.world.domain() { Ok(jid) } else { Err(Condition::ItemNotFound) }
+    if jid.as_ref().domain() == request.host() { Ok(jid) } else { Err(Condition::ItemNotFound) }
 }
 
 fn password(request: &mut Request<'_>, form: &Submission) -> Result<Secret, Condition> {

@@ -72,7 +72,7 @@ fn a_user_is_added() {
     rig.send(nurse, &submit("add-user", &session(&form), " action='next'", fields));
     let done = rig.one(nurse);
     assert!(is_completed(&done) && session(&done) == session(&form), "{done}");
-    assert!(matches!(rig.world.login_account("tybalt"), Account::Known(_)));
+    assert!(matches!(rig.world.login_account("tybalt@d"), Account::Known(_)));
     // The session is over.
     rig.send(nurse, &submit("add-user", &session(&form), "", fields));
     let over = rig.one(nurse);
@@ -242,7 +242,7 @@ fn users_are_deleted() {
     assert!(
         rig.received(juliet).iter().any(|push| push.contains("<item jid='romeo@d' subscription='none'/>"))
     );
-    assert!(matches!(rig.world.login_account("romeo"), Account::Unknown));
+    assert!(matches!(rig.world.login_account("romeo@d"), Account::Unknown));
     // The administrator too, and hears that it is done.
     let done = run(&mut rig, nurse, "delete-user", &[("accountjids", &["nurse@d"])]);
     assert!(is_completed(&done), "{done}");
@@ -270,10 +270,10 @@ fn what_is_asked_of_one_user() {
     let mut rig = Rig::with_friends();
     let nurse = rig.login("nurse@d/n");
     let (_, _) = (rig.login("romeo@d/home"), rig.login("romeo@d/work"));
-    let before = rig.world.login_account("romeo");
+    let before = rig.world.login_account("romeo@d");
     let new: Fields<'_> = &[("accountjid", &["romeo@d"]), ("password", &["V3r0n4"])];
     assert!(is_completed(&run(&mut rig, nurse, "change-user-password", new)));
-    let (Account::Known(before), Account::Known(after)) = (before, rig.world.login_account("romeo")) else {
+    let (Account::Known(before), Account::Known(after)) = (before, rig.world.login_account("romeo@d")) else {
         panic!("romeo is there");
     };
     assert_ne!(before, after);

@@ -8,6 +8,7 @@ mod contact;
 mod delivery;
 mod ending;
 mod hints;
+mod hosts;
 mod iq;
 mod last;
 mod news;

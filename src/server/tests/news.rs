@@ -36,6 +36,6 @@ fn news_are_about_local_accounts_and_may_come_twice() {
     let accounts = store.accounts();
     assert_eq!(accounts.len(), 1, "{accounts:?}");
     assert_eq!((accounts[0].account.as_str(), &accounts[0].credentials), ("new@d", &credentials("b")));
-    assert!(matches!(rig.world.login_account("new"), Account::Known(known) if known == credentials("b")));
-    assert!(matches!(rig.world.login_account("romeo"), Account::Unknown));
+    assert!(matches!(rig.world.login_account("new@d"), Account::Known(known) if known == credentials("b")));
+    assert!(matches!(rig.world.login_account("romeo@d"), Account::Unknown));
 }

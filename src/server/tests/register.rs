@@ -28,7 +28,7 @@ fn who_has_an_account_is_told_so() {
 fn a_password_is_changed_by_its_owner_alone() {
     let mut rig = Rig::new();
     let romeo = rig.login("romeo@d/r");
-    let credentials = |rig: &Rig| match rig.world.login_account("romeo") {
+    let credentials = |rig: &Rig| match rig.world.login_account("romeo@d") {
         Account::Known(credentials) => credentials,
         Account::Unknown | Account::Unavailable => panic!("romeo is there"),
     };

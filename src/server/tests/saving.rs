@@ -134,7 +134,7 @@ fn without_its_store_a_server_routes_and_lets_nobody_in() {
     let mut rig = Rig::new();
     let account = rig.login("romeo@d/r");
     rig.world.set_store(Arc::new(Down));
-    assert!(matches!(rig.world.login_account("romeo"), crate::stream::Account::Unavailable));
+    assert!(matches!(rig.world.login_account("romeo@d"), crate::stream::Account::Unavailable));
     let juliet = rig.login("juliet@d/j");
     rig.send(account, "<message to='juliet@d'/>");
     rig.one(juliet);

@@ -207,9 +207,9 @@ fn request(
             Err(failure) => attempts.fail(failure, out),
         };
     }
-    let username = request.account.as_ref().local().expect("a request names one").to_owned();
+    let account = request.account.clone();
     let state = ExpectAccount { attempts, request };
-    Ok((State::ExpectAccount(Box::new(state)), ServerStep::NeedAccount { username }))
+    Ok((State::ExpectAccount(Box::new(state)), ServerStep::NeedAccount { account }))
 }
 
 /// Writes what comes next of an exchange.

@@ -5,6 +5,7 @@
 
 mod auth;
 mod bind;
+mod hosts;
 mod open;
 mod register;
 mod unexpected;
@@ -18,20 +19,21 @@ use rand_chacha::ChaCha12Rng;
 use super::credentials::hmac_sha256;
 use super::{Credentials, Management, Mechanism, SALT_BYTES, StreamError};
 use crate::stanza::{Condition, Jid};
-use crate::xml::{Element, Frame};
+use crate::xml::{Element, Frame, Open};
 use auth::{ExpectAccount, ExpectAuth, ExpectInitialResponse, ExpectResponse};
 use bind::{Bound, ExpectBind, ExpectBindAnswer, ExpectResumeAnswer};
 use open::{ExpectOpen, ExpectReopen};
 use register::is_registration;
 use work::ExpectWorked;
 
+pub use hosts::Hosts;
 pub use unexpected::unexpected_element;
 pub use work::{ServerWork, ServerWorked};
 
 /// What a listener offers. Shared by its connections.
 #[derive(Clone)]
 pub struct ServerSettings {
-    /// Domain served, prepared (more with virtual hosts, later).
+    /// Domain served, prepared. A server of several has settings for each ([`Hosts`]).
     pub domain: String,
     /// Mechanisms in order of preference.
     pub mechanisms: Vec<Mechanism>,
@@ -112,10 +114,10 @@ pub enum ResumeAnswer {
 pub enum ServerStep {
     /// Nothing: an answer was written, or more is awaited.
     Continue,
-    /// The client named its account (prepared localpart). Call `handle_account` before the next frame.
+    /// The client named its account. Call `handle_account` before the next frame.
     NeedAccount {
-        /// Prepared localpart.
-        username: String,
+        /// Bare JID.
+        account: Jid,
     },
     /// This takes a millisecond: have it run elsewhere, and call `handle_worked` before the next frame.
     Work(Box<ServerWork>),
@@ -178,8 +180,16 @@ type Transition = Result<(State, ServerStep), StreamError>;
 impl ServerNegotiation {
     /// Awaits the first header.
     #[must_use]
-    pub fn new(settings: Arc<ServerSettings>) -> Self {
-        Self { settings, state: State::ExpectOpen(ExpectOpen) }
+    pub fn new(hosts: impl Into<Hosts>) -> Self {
+        let hosts = hosts.into();
+        let settings = Arc::clone(hosts.main());
+        Self { settings, state: State::ExpectOpen(ExpectOpen { hosts }) }
+    }
+
+    /// The domain that the stream is for; until there is a header, the server's first one.
+    #[must_use]
+    pub fn domain(&self) -> &str {
+        &self.settings.domain
     }
 
     /// Takes a frame; answers are appended to `out`.
@@ -224,22 +234,36 @@ impl ServerNegotiation {
                     unreachable!("the owner answers before the next frame")
                 }
             }),
-            (Frame::Open(open), _) => self.advance(|state, settings| match state {
-                State::ExpectOpen(state) => state.handle_open(&open, settings, out, rng),
-                State::ExpectReopen(state) => state.handle_open(&open, settings, out, rng),
-                State::Spent => Ok((State::Spent, ServerStep::Continue)),
-                State::ExpectAuth(_)
-                | State::ExpectInitialResponse(_)
-                | State::ExpectAccount(_)
-                | State::ExpectWorked(_)
-                | State::ExpectResponse(_)
-                | State::ExpectBind(_)
-                | State::ExpectBindAnswer(_)
-                | State::ExpectResumeAnswer(_)
-                | State::Bound(_) => unreachable!("a stream has one header"),
-            }),
+            (Frame::Open(open), state) => {
+                if let State::ExpectOpen(ExpectOpen { hosts }) = state {
+                    self.settings = Arc::clone(hosts.asked_for(&open));
+                }
+                self.handle_open(&open, out, rng)
+            }
             (Frame::Close, _) => Ok(ServerStep::Close),
         }
+    }
+
+    fn handle_open(
+        &mut self,
+        open: &Open,
+        out: &mut Vec<u8>,
+        rng: &mut ChaCha12Rng,
+    ) -> Result<ServerStep, StreamError> {
+        self.advance(|state, settings| match state {
+            State::ExpectOpen(_) => open::handle_open(open, settings, out, rng),
+            State::ExpectReopen(state) => state.handle_open(open, settings, out, rng),
+            State::Spent => Ok((State::Spent, ServerStep::Continue)),
+            State::ExpectAuth(_)
+            | State::ExpectInitialResponse(_)
+            | State::ExpectAccount(_)
+            | State::ExpectWorked(_)
+            | State::ExpectResponse(_)
+            | State::ExpectBind(_)
+            | State::ExpectBindAnswer(_)
+            | State::ExpectResumeAnswer(_)
+            | State::Bound(_) => unreachable!("a stream has one header"),
+        })
     }
 
     /// Answers [`ServerStep::NeedAccount`].

@@ -7,33 +7,33 @@ use rand_chacha::ChaCha12Rng;
 
 use super::auth::ExpectAuth;
 use super::bind::ExpectBind;
-use super::{ServerSettings, ServerStep, State, Transition};
+use super::{Hosts, ServerSettings, ServerStep, State, Transition};
 use crate::stanza::Jid;
 use crate::stream::features::{write_features_after_auth, write_features_before_auth};
 use crate::stream::header::{ClientHeader, parse_client_header, write_server_header};
 use crate::stream::{StreamCondition, StreamError};
 use crate::xml::Open;
 
-/// The first header.
+/// The first header, which says for which host the stream is.
 #[derive(Debug)]
-pub(super) struct ExpectOpen;
+pub(super) struct ExpectOpen {
+    pub(super) hosts: Hosts,
+}
 
-impl ExpectOpen {
-    pub(super) fn handle_open(
-        self,
-        open: &Open,
-        settings: &ServerSettings,
-        out: &mut Vec<u8>,
-        rng: &mut ChaCha12Rng,
-    ) -> Transition {
-        let header = parse_client_header(open, &settings.domain);
-        write_server_header(&settings.domain, &header, rng, out);
-        if let Some(fault) = header.fault {
-            return Err(StreamError::peer(fault));
-        }
-        write_features_before_auth(settings, out);
-        Ok((State::ExpectAuth(ExpectAuth::default()), ServerStep::Continue))
+/// The first header, with the settings of the host that it is for.
+pub(super) fn handle_open(
+    open: &Open,
+    settings: &ServerSettings,
+    out: &mut Vec<u8>,
+    rng: &mut ChaCha12Rng,
+) -> Transition {
+    let header = parse_client_header(open, &settings.domain);
+    write_server_header(&settings.domain, &header, rng, out);
+    if let Some(fault) = header.fault {
+        return Err(StreamError::peer(fault));
     }
+    write_features_before_auth(settings, out);
+    Ok((State::ExpectAuth(ExpectAuth::default()), ServerStep::Continue))
 }
 
 /// The header behind SASL's success.
@@ -45,7 +45,7 @@ pub(super) struct ExpectReopen {
 }
 
 impl ExpectReopen {
-    /// The domain cannot change across the restart: there is one, and another is `host-unknown`. A `from` has to be the
+    /// The domain cannot change across the restart: who was authenticated belongs to one, and another is `host-unknown`. A `from` has to be the
     /// address that was authenticated (RFC 6120 §4.9.3.9).
     pub(super) fn handle_open(
         self,

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use rand_chacha::ChaCha12Rng;
 use rand_core::SeedableRng;
 
-use super::{Account, BindAnswer, ServerNegotiation, ServerSettings, ServerStep, unexpected_element};
+use super::{Account, BindAnswer, Hosts, ServerNegotiation, ServerSettings, ServerStep, unexpected_element};
 use crate::limits::FRAMER_BEFORE_AUTH;
 use crate::stanza::Jid;
 use crate::stream::{Credentials, Mechanism, StreamError};
@@ -29,7 +29,7 @@ struct Rig {
 impl Rig {
     fn new(seed: u64) -> Self {
         let settings = ServerSettings {
-            domain: "x.y".into(),
+            domain: String::new(),
             mechanisms: Mechanism::ALL.to_vec(),
             process_secret: [1; 32],
             plain_proofs: true,
@@ -38,7 +38,7 @@ impl Rig {
             registration: false,
         };
         Self {
-            negotiation: ServerNegotiation::new(Arc::new(settings)),
+            negotiation: ServerNegotiation::new(Hosts::new(&["x.y".into(), "z.y".into()], &settings)),
             framer: Framer::new(FRAMER_BEFORE_AUTH),
             rng: ChaCha12Rng::seed_from_u64(seed),
             out: Vec::new(),
@@ -72,7 +72,7 @@ impl Rig {
         let mut rig = Self::new(1);
         rig.hear(HEADER).unwrap();
         let step = rig.auth(Mechanism::Plain, b"\0Juliet\0pw");
-        assert!(matches!(step, Ok(ServerStep::NeedAccount { username }) if username == "juliet"));
+        assert!(matches!(step, Ok(ServerStep::NeedAccount { account }) if account.as_str() == "juliet@x.y"));
         let credentials = Credentials::derive("pw", &[Mechanism::Plain], b"", 1, &[1; 32]);
         rig.account(Account::Known(Arc::new(credentials))).unwrap();
         rig.framer.restart();
@@ -82,6 +82,21 @@ impl Rig {
         rig.negotiation.handle_bind(BindAnswer::Bound(jid), &mut rig.out).unwrap();
         rig
     }
+}
+
+/// The first header says for which host a stream is: the answer, the account and what follows are that one's.
+#[test]
+fn a_stream_stays_at_its_host() {
+    let mut rig = Rig::new(1);
+    rig.hear(&HEADER.replace("x.y", "Z.y")).unwrap();
+    assert!(rig.said().contains("<stream:stream from='z.y' "), "{}", rig.said());
+    let step = rig.auth(Mechanism::Plain, b"\0Juliet\0pw");
+    assert!(matches!(step, Ok(ServerStep::NeedAccount { account }) if account.as_str() == "juliet@z.y"));
+    let credentials = Credentials::derive("pw", &[Mechanism::Plain], b"", 1, &[1; 32]);
+    rig.account(Account::Known(Arc::new(credentials))).unwrap();
+    rig.framer.restart();
+    let error = rig.hear(HEADER).unwrap_err();
+    assert_eq!(error.condition.as_str(), "host-unknown");
 }
 
 /// Idle connections are many: nothing of the handshake may stay.
