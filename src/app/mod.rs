@@ -19,6 +19,7 @@ pub mod listener;
 pub mod preflight;
 pub mod process;
 pub mod progress;
+mod prometheus;
 pub mod report;
 pub mod result;
 pub mod router;

@@ -1,12 +1,13 @@
-//! What reaches a running reactor from other threads: answers to its jobs, and news for its world.
+//! What reaches a running reactor from other threads: answers to its jobs, news for its world, and who wants to look at it.
 //!
 //! It does not bound them: there is at most one job for each connection and few for the world, and the owner sends news
-//! at the pace of people.
+//! and looks at the pace of people.
 
 use std::fmt;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
+use super::ReactorReport;
 use super::stopper::Handle;
 use crate::engine::{AnswerOf, Ticket, World};
 use crate::router::mailbox::Wake;
@@ -17,7 +18,11 @@ pub(super) enum Heard<W: World> {
     Answer(Ticket, AnswerOf<W::Link>),
     /// The owner's news.
     News(W::News),
+    /// The owner looks at the world, and at what its reactor has counted so far.
+    Look(Look<W>),
 }
+
+type Look<W> = Box<dyn FnOnce(&W, &ReactorReport) + Send>;
 
 /// A handle with which news is sent to a reactor's world.
 pub struct Messenger<W: World> {
@@ -29,6 +34,12 @@ impl<W: World> Messenger<W> {
     /// Sends news; a reactor that has ended hears none.
     pub fn send(&self, news: W::News) {
         self.tell(Heard::News(news));
+    }
+
+    /// Has `look` called on the reactor's thread between two turns' work: it must not take long. A reactor that has ended
+    /// drops it.
+    pub fn look(&self, look: impl FnOnce(&W, &ReactorReport) + Send + 'static) {
+        self.tell(Heard::Look(Box::new(look)));
     }
 
     pub(super) fn tell(&self, heard: Heard<W>) {

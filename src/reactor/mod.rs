@@ -88,6 +88,8 @@ pub struct Reactor<W: World> {
     config: ReactorConfig,
     report: ReactorReport,
     gauge: Gauge,
+    /// When it began to run.
+    started: Nanos,
 }
 
 impl<W: World> Reactor<W> {
@@ -126,6 +128,7 @@ impl<W: World> Reactor<W> {
             config,
             report: ReactorReport::default(),
             gauge: Gauge::default(),
+            started: Nanos::ZERO,
         })
     }
 
@@ -183,16 +186,21 @@ impl<W: World> Reactor<W> {
             sched_setaffinity(None, &set)?;
         }
         self.gauge.set_thread();
-        let started = self.clock.now();
+        self.started = self.clock.now();
         let mut events = Events::with_capacity(EVENTS_PER_TURN_MAX);
         while !self.hub.is_done() && !failed.load(Ordering::Acquire) {
             self.turn(&mut events)?;
         }
-        self.report.elapsed_ns = self.clock.now().since(started);
+        self.sum_up(self.clock.now());
+        Ok((self.hub.into_world(), self.report))
+    }
+
+    /// Brings the report up to date with what others count.
+    fn sum_up(&mut self, now: Nanos) {
+        self.report.elapsed_ns = now.since(self.started);
         self.report.cpu_ns = Clock::thread_cpu().0;
         self.report.counters = *self.hub.counters();
         self.report.mail = self.hub.mail_counters();
-        Ok((self.hub.into_world(), self.report))
     }
 
     fn socket(&mut self, conn: ConnId) -> Option<&mut Socket> {

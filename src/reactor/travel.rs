@@ -48,6 +48,10 @@ impl<W: World> Reactor<W> {
             match heard {
                 Heard::Answer(ticket, answer) => self.hub.handle_answer(ticket, answer, now),
                 Heard::News(news) => self.hub.handle_news(news, now),
+                Heard::Look(look) => {
+                    self.sum_up(now);
+                    look(self.hub.world(), &self.report);
+                }
             }
         }
     }

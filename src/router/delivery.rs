@@ -67,6 +67,23 @@ impl Dropped {
         Self::Blocked,
         Self::Undeliverable,
     ];
+
+    /// A word for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoSuchUser => "no_such_user",
+            Self::NoResource => "no_resource",
+            Self::Unmatched => "unmatched",
+            Self::Acknowledgement => "acknowledgement",
+            Self::NoChange => "no_change",
+            Self::ForServer => "for_server",
+            Self::Remote => "remote",
+            Self::TooManyRequests => "too_many_requests",
+            Self::Blocked => "blocked",
+            Self::Undeliverable => "undeliverable",
+        }
+    }
 }
 
 impl<C: Copy> Shard<C> {

@@ -4,7 +4,7 @@ use super::arrows::layer;
 use super::source::{File, assert_clean, below_src, files, module_of, tokens};
 
 /// Where a package may be named. A home is a prefix of a path below `src/`.
-const HOMES: [(&str, &[&str]); 30] = [
+const HOMES: [(&str, &[&str]); 31] = [
     ("mio", &["reactor/"]),
     ("socket2", &["reactor/"]),
     ("getrandom", &["reactor/", "app/"]), // app/ salts the accounts that it makes
@@ -27,6 +27,7 @@ const HOMES: [(&str, &[&str]); 30] = [
     ("signal_hook", &["app/"]),
     ("rlimit", &["app/"]),
     ("tokio", &["app/"]),
+    ("axum", &["app/prometheus/"]),
     ("sqlx", &["app/"]),
     ("tracing_subscriber", &["app/"]),
     ("clap", &["cli.rs"]),
