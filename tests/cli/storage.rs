@@ -212,6 +212,28 @@ fn without_its_database_it_routes_and_saves_when_it_is_back() {
     assert_eq!(ids(&c.ping("p")), [2]);
 }
 
+#[test]
+fn nobody_can_store_what_stops_postgresql() {
+    let Some(postgres) = Postgres::start() else { return };
+    let folder = Folder::with("serve.toml", CONFIG);
+    let (program, address) = serve(&folder, Some(&postgres.url()));
+    let mut a = Client::login(address, "a");
+    // Too much for one row of an index, whatever comes of compressing it.
+    let namespace: String =
+        (0..1_000_u32).map(|n| format!("{:04x}", n.wrapping_mul(2_654_435_761) >> 16)).collect();
+    let private = |inner: &str| format!("<query xmlns='jabber:iq:private'>{inner}</query></iq>");
+    a.send(&format!("<iq type='set' id='s'>{}", private(&format!("<x xmlns='{namespace}'>kept</x>"))));
+    let answer = a.ping("p");
+    assert!(answer.contains("type='result'"), "{answer}");
+    Client::login(address, "b");
+    program.signal(Signal::KILL);
+    program.wait_gone();
+    let (_program, address) = serve(&folder, Some(&postgres.url()));
+    let mut a = Client::login(address, "a");
+    a.send(&format!("<iq type='get' id='g'>{}", private(&format!("<x xmlns='{namespace}'/>"))));
+    assert!(a.until("</iq>").contains(">kept</x>"));
+}
+
 /// PostgreSQL in a temporary folder; stopped when it is dropped.
 struct Postgres(tempfile::TempDir);
 

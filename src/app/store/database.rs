@@ -15,7 +15,7 @@ use sqlx::{ConnectOptions as _, Connection as _, Error};
 use tokio::time::timeout;
 
 use super::StoreUrl;
-use super::schema::{Dialect, MIGRATIONS, VERSION_TABLE};
+use super::schema::{Copied, Dialect, MIGRATIONS, VERSION_TABLE, key_hash};
 
 /// How long a connection may take, and with SQLite a wait for another program's transaction.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
@@ -85,7 +85,8 @@ impl Database {
         Ok(database)
     }
 
-    async fn open(url: &StoreUrl, role: Role) -> Result<Self, String> {
+    /// Connects, whatever the tables are.
+    pub(super) async fn open(url: &StoreUrl, role: Role) -> Result<Self, String> {
         let text = |error: Error| error.to_string();
         match url {
             StoreUrl::Memory => unreachable!("memory is no database"),
@@ -162,15 +163,38 @@ impl Database {
         if found < newest {
             let done = usize::try_from(found).unwrap_or(0);
             for migration in &MIGRATIONS[done..] {
-                for statement in self.dialect().statements(migration) {
-                    execute!(self, statement.as_str())?;
+                self.run_all(migration.begin).await?;
+                for copied in migration.copies {
+                    self.copy(copied).await?;
                 }
+                self.run_all(migration.end).await?;
             }
             execute!(self, "DELETE FROM schema_version")?;
             execute!(self, "INSERT INTO schema_version (version) VALUES ($1)", newest)?;
         }
         self.commit().await?;
         Ok(found.max(newest))
+    }
+
+    /// Runs statements that are separated by semicolons.
+    pub(super) async fn run_all(&mut self, statements: &str) -> Result<(), Error> {
+        for statement in self.dialect().statements(statements) {
+            execute!(self, statement.as_str())?;
+        }
+        Ok(())
+    }
+
+    async fn copy(&mut self, copied: &Copied) -> Result<(), Error> {
+        let mut after = String::new();
+        loop {
+            let names = self.names_after(&after).await?;
+            let Some(through) = names.last() else { return Ok(()) };
+            let rows: Vec<(String, String, String)> = rows!(self, copied.rows, &after, through)?;
+            for (account, kind, text) in rows {
+                execute!(self, copied.copy, &account, &kind, &text, key_hash(&text))?;
+            }
+            through.clone_into(&mut after);
+        }
     }
 
     /// Closes it in order.

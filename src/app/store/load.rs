@@ -33,7 +33,8 @@ impl Database {
         }
     }
 
-    async fn names_after(&mut self, after: &str) -> Result<Vec<String>, sqlx::Error> {
+    /// Accounts of the next portion.
+    pub(super) async fn names_after(&mut self, after: &str) -> Result<Vec<String>, sqlx::Error> {
         let sql = "SELECT account FROM accounts WHERE account > $1 ORDER BY account LIMIT $2";
         let names: Vec<(String,)> = rows!(self, sql, after, PORTION)?;
         Ok(names.into_iter().map(|(name,)| name).collect())

@@ -4,6 +4,7 @@ use std::process::Command;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
+use super::schema::MIGRATIONS;
 use super::*;
 use crate::router::Subscription;
 use crate::stanza::Jid;
@@ -56,13 +57,51 @@ fn change() -> impl Strategy<Value = Change> {
     ]
 }
 
+/// Texts of the greatest length that each key can have, and beyond: none may be too long for an index.
+fn long_keys() -> Vec<Change> {
+    // Compressed, as PostgreSQL does it, they are still too long.
+    let noise = |length: usize, mut state: u32| -> String {
+        let next = std::iter::repeat_with(|| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            char::from(b'a' + u8::try_from((state >> 16) % 26).unwrap())
+        });
+        next.take(length).collect()
+    };
+    let domain = vec![noise(63, 1); 3].join(".");
+    let long = |seed| Jid::parse(&format!("{}@{domain}", noise(1_023, seed))).unwrap();
+    let (account, contact) = (long(2), long(3));
+    let (name, groups) = (String::new(), Vec::new());
+    let item =
+        ItemRecord { contact: contact.clone(), name, groups, state: Subscription::Both, approved: false };
+    let value = |kind, length| Change::PutValue {
+        account: account.clone(),
+        kind,
+        key: noise(length, 4),
+        value: "x".into(),
+    };
+    vec![
+        Change::PutAccount { account: account.clone(), credentials: credentials(2) },
+        Change::PutItem { account: account.clone(), item },
+        Change::PutRequest { account: account.clone(), contact: contact.clone(), stanza: "<a/>".into() },
+        value(ValueKind::Private, 100_000),
+        value(ValueKind::Blocked, 3_071),
+        value(ValueKind::Private, 100_001),
+        Change::RemoveRequest { account: account.clone(), contact },
+        Change::RemoveValue { account: account.clone(), kind: ValueKind::Private, key: noise(100_001, 4) },
+    ]
+}
+
 fn accounts(opened: &mut Opened) -> Vec<AccountRecord> {
+    accounts_of(opened, "d")
+}
+
+fn accounts_of(opened: &mut Opened, domain: &str) -> Vec<AccountRecord> {
     let mut all = Vec::new();
     let mut take = |records| {
         all.extend::<Vec<_>>(records);
         Ok(())
     };
-    opened.runtime.block_on(opened.database.load("d", &mut take)).unwrap();
+    opened.runtime.block_on(opened.database.load(domain, &mut take)).unwrap();
     all.sort_by(|a, b| a.account.as_str().cmp(b.account.as_str()));
     all
 }
@@ -96,6 +135,11 @@ fn agrees_with_memory(url: &StoreUrl, cases: u32) {
         Ok(())
     });
     result.unwrap();
+    let (mut opened, memory, long) = (opened.into_inner(), MemoryStore::default(), long_keys());
+    let domain = long[0].account().as_ref().domain().to_owned();
+    opened.save_now(&long).unwrap();
+    memory.save(long, Box::new(|| {}));
+    assert_eq!(accounts_of(&mut opened, &domain), memory.accounts());
 }
 
 #[test]
@@ -104,8 +148,8 @@ fn sqlite_agrees_with_memory() {
     agrees_with_memory(&StoreUrl::Sqlite(folder.path().join("a.db")), 48);
 }
 
-#[test]
-fn postgresql_agrees_with_memory() {
+/// Calls `test` with an empty PostgreSQL database, if there is PostgreSQL.
+fn with_postgres(test: impl FnOnce(&StoreUrl) + std::panic::UnwindSafe) {
     let folder = tempfile::tempdir().unwrap();
     let script = |word: &str| {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/peers/postgres.sh");
@@ -118,9 +162,69 @@ fn postgresql_agrees_with_memory() {
     }
     assert!(started.success());
     let url = format!("postgres://xmpp@localhost/postgres?host={}", folder.path().display());
-    let outcome = std::panic::catch_unwind(|| agrees_with_memory(&StoreUrl::Postgres(url), 48));
+    let outcome = std::panic::catch_unwind(|| test(&StoreUrl::Postgres(url)));
     script("stop");
     outcome.unwrap();
+}
+
+#[test]
+fn postgresql_agrees_with_memory() {
+    with_postgres(|url| agrees_with_memory(url, 48));
+}
+
+/// Tables of version 1, as they were, are brought up to date with what is in them.
+fn comes_from_version_1(url: &StoreUrl) {
+    let runtime = runtime().unwrap();
+    runtime.block_on(async {
+        let mut old = Database::open(url, Role::Server).await.unwrap();
+        old.run_all(MIGRATIONS[0].begin).await.unwrap();
+        let rows = "CREATE TABLE schema_version (version BIGINT NOT NULL);
+            INSERT INTO schema_version VALUES (1);
+            INSERT INTO accounts VALUES ('u1@d');
+            INSERT INTO accounts VALUES ('u2@d');
+            INSERT INTO roster VALUES ('u1@d', 'u2@d', 'N', '[\"g\"]', 'both', true);
+            INSERT INTO roster VALUES ('u2@d', 'u1@d', '', '[]', 'none', false);
+            INSERT INTO requests VALUES ('u2@d', 'u1@d', '<presence/>');
+            INSERT INTO account_values VALUES ('u1@d', 'private', 'k', 'v');
+            INSERT INTO account_values VALUES ('u1@d', 'vcard', '', 'k');
+            INSERT INTO offline VALUES ('u1@d', 1, '<message/>')";
+        old.run_all(rows).await.unwrap();
+        old.close().await;
+    });
+    let mut opened = Opened::open(url, "d", |_| Ok(())).unwrap();
+    let (a, b) = (jid(1), jid(2));
+    let item = |contact: &Jid, name: &str, groups: Vec<String>, state, approved| ItemRecord {
+        contact: contact.clone(),
+        name: name.into(),
+        groups,
+        state,
+        approved,
+    };
+    let mut first = AccountRecord::new(a.clone(), Arc::default());
+    first.roster.insert("u2@d".into(), item(&b, "N", vec!["g".into()], Subscription::Both, true));
+    first.values.insert((ValueKind::Private, "k".into()), "v".into());
+    first.values.insert((ValueKind::VCard, String::new()), "k".into());
+    first.offline.push(OfflineRecord { number: 1, stanza: "<message/>".into() });
+    let mut second = AccountRecord::new(b.clone(), Arc::default());
+    second.roster.insert("u1@d".into(), item(&a, "", Vec::new(), Subscription::None, false));
+    second.requests.insert("u1@d".into(), (a.clone(), "<presence/>".into()));
+    assert_eq!(accounts(&mut opened), [first, second]);
+    // What is changed now is the same row.
+    opened.save_now(&[Change::RemoveItem { account: b.clone(), contact: a.clone() }]).unwrap();
+    opened.save_now(&[Change::RemoveRequest { account: b, contact: a }]).unwrap();
+    let second = &accounts(&mut opened)[1];
+    assert_eq!((second.roster.len(), second.requests.len()), (0, 0));
+}
+
+#[test]
+fn sqlite_comes_from_version_1() {
+    let folder = tempfile::tempdir().unwrap();
+    comes_from_version_1(&StoreUrl::Sqlite(folder.path().join("a.db")));
+}
+
+#[test]
+fn postgresql_comes_from_version_1() {
+    with_postgres(comes_from_version_1);
 }
 
 #[test]

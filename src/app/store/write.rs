@@ -6,6 +6,7 @@
 use sqlx::Error;
 
 use super::database::{Database, execute};
+use super::schema::key_hash;
 use crate::router::Subscription;
 use crate::store::{Change, ItemRecord};
 use crate::stream::{Credentials, ScramKeys};
@@ -31,18 +32,19 @@ impl Database {
             Change::RemoveAccount { .. } => self.remove_account(account).await?,
             Change::PutItem { item, .. } => self.put_item(account, item).await?,
             Change::RemoveItem { contact, .. } => {
-                let sql = "DELETE FROM roster WHERE account = $1 AND contact = $2";
-                execute!(self, sql, account, contact.as_str())?;
+                let sql = "DELETE FROM roster WHERE account = $1 AND contact_hash = $2";
+                execute!(self, sql, account, key_hash(contact.as_str()))?;
             }
             Change::PutRequest { contact, stanza, .. } => {
-                let sql = "INSERT INTO requests (account, contact, stanza)
-                    SELECT account, $2, $3 FROM accounts WHERE account = $1
-                    ON CONFLICT (account, contact) DO UPDATE SET stanza = excluded.stanza";
-                execute!(self, sql, account, contact.as_str(), stanza)?;
+                let sql = "INSERT INTO requests (account, contact_hash, contact, stanza)
+                    SELECT account, $2, $3, $4 FROM accounts WHERE account = $1
+                    ON CONFLICT (account, contact_hash) DO UPDATE SET stanza = excluded.stanza";
+                let contact = contact.as_str();
+                execute!(self, sql, account, key_hash(contact), contact, stanza)?;
             }
             Change::RemoveRequest { contact, .. } => {
-                let sql = "DELETE FROM requests WHERE account = $1 AND contact = $2";
-                execute!(self, sql, account, contact.as_str())?;
+                let sql = "DELETE FROM requests WHERE account = $1 AND contact_hash = $2";
+                execute!(self, sql, account, key_hash(contact.as_str()))?;
             }
             Change::AddOffline { message, .. } => {
                 let sql = "INSERT INTO offline (account, number, stanza)
@@ -55,14 +57,14 @@ impl Database {
                 execute!(self, sql, account, signed(*through))?;
             }
             Change::PutValue { kind, key, value, .. } => {
-                let sql = "INSERT INTO account_values (account, kind, key, value)
-                    SELECT account, $2, $3, $4 FROM accounts WHERE account = $1
-                    ON CONFLICT (account, kind, key) DO UPDATE SET value = excluded.value";
-                execute!(self, sql, account, kind.as_str(), key, value)?;
+                let sql = "INSERT INTO account_values (account, kind, key_hash, key, value)
+                    SELECT account, $2, $3, $4, $5 FROM accounts WHERE account = $1
+                    ON CONFLICT (account, kind, key_hash) DO UPDATE SET value = excluded.value";
+                execute!(self, sql, account, kind.as_str(), key_hash(key), key, value)?;
             }
             Change::RemoveValue { kind, key, .. } => {
-                let sql = "DELETE FROM account_values WHERE account = $1 AND kind = $2 AND key = $3";
-                execute!(self, sql, account, kind.as_str(), key)?;
+                let sql = "DELETE FROM account_values WHERE account = $1 AND kind = $2 AND key_hash = $3";
+                execute!(self, sql, account, kind.as_str(), key_hash(key))?;
             }
         }
         Ok(())
@@ -89,12 +91,13 @@ impl Database {
 
     async fn put_item(&mut self, account: &str, item: &ItemRecord) -> Result<(), Error> {
         let groups = serde_json::to_string(&item.groups).expect("texts are always JSON");
-        let sql = "INSERT INTO roster (account, contact, name, groups_json, state, approved)
-            SELECT account, $2, $3, $4, $5, $6 FROM accounts WHERE account = $1
-            ON CONFLICT (account, contact) DO UPDATE SET name = excluded.name,
+        let sql = "INSERT INTO roster (account, contact_hash, contact, name, groups_json, state, approved)
+            SELECT account, $2, $3, $4, $5, $6, $7 FROM accounts WHERE account = $1
+            ON CONFLICT (account, contact_hash) DO UPDATE SET name = excluded.name,
                 groups_json = excluded.groups_json, state = excluded.state, approved = excluded.approved";
         let (contact, state) = (item.contact.as_str(), state_name(item.state));
-        execute!(self, sql, account, contact, &item.name, &groups, state, item.approved).map(drop)
+        let hash = key_hash(contact);
+        execute!(self, sql, account, hash, contact, &item.name, &groups, state, item.approved).map(drop)
     }
 }
 
