@@ -146,6 +146,23 @@ impl Change {
         }
     }
 
+    /// Its name in a log.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::PutAccount { .. } => "account",
+            Self::RemoveAccount { .. } => "removed account",
+            Self::PutItem { .. } => "roster item",
+            Self::RemoveItem { .. } => "removed roster item",
+            Self::PutRequest { .. } => "subscription request",
+            Self::RemoveRequest { .. } => "answered subscription request",
+            Self::AddOffline { .. } => "message that waits",
+            Self::RemoveOffline { .. } => "messages that were taken",
+            Self::PutValue { kind, .. } => kind.as_str(),
+            Self::RemoveValue { .. } => "removed value",
+        }
+    }
+
     /// What it takes in memory, roughly.
     #[must_use]
     pub fn weight_bytes(&self) -> usize {

@@ -22,7 +22,8 @@ pub type Saved = Box<dyn FnOnce() + Send>;
 /// Keeps changes.
 pub trait Store: Debug + Send + Sync {
     /// Makes `changes` durable, in order and all of them or none, and then calls `saved`. Never blocks. A store that
-    /// cannot reach its database goes on trying; until then `saved` is not called.
+    /// cannot reach its database goes on trying; until then `saved` is not called. What the database refuses for what it
+    /// is, and not for the moment, is left out and logged: it would keep everything behind it from being saved.
     fn save(&self, changes: Vec<Change>, saved: Saved);
 
     /// Whether the last attempt to reach the database went well. While it does not, nobody new is let in

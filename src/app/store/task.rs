@@ -1,6 +1,7 @@
 //! The thread behind a database's store: batches, retries, news.
 //!
-//! A batch is what has come since the last one. It is tried until it works; nothing overtakes it.
+//! A batch is what has come since the last one. It is tried until it works; nothing overtakes it. A change that the database
+//! refuses for what it is is left out: no user's stanza may keep everybody else's changes from being saved.
 
 use std::fmt;
 use std::future::Future;
@@ -12,6 +13,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::database::{Database, Role};
+use super::write::is_refusal;
 use super::{OnNews, StoreUrl};
 use crate::store::{Change, Saved};
 
@@ -46,6 +48,8 @@ pub(super) struct Task {
     /// When it is asked next what has changed.
     next_poll: Instant,
     pause: Duration,
+    /// Changes that the database would not have.
+    refused: u64,
 }
 
 impl Task {
@@ -57,7 +61,7 @@ impl Task {
         on_news: OnNews,
     ) -> Self {
         let (database, pause, next_poll) = (Some(database), RETRY_FIRST, Instant::now());
-        Self { url, database, queue, is_up, on_news, next_poll, pause }
+        Self { url, database, queue, is_up, on_news, next_poll, pause, refused: 0 }
     }
 
     /// Works until nobody has the store any more.
@@ -83,14 +87,16 @@ impl Task {
         let mut batch = vec![first];
         batch.extend(std::iter::from_fn(|| self.queue.try_recv().ok()));
         loop {
+            let changes = || batch.iter().flat_map(|request| &request.changes);
             let attempt = match &mut self.database {
-                Some(database) => {
-                    in_time(database.apply(batch.iter().flat_map(|request| &request.changes))).await
-                }
+                Some(database) => in_time(save(database, changes)).await,
                 None => Err("no connection".to_owned()),
             };
             match attempt {
-                Ok(()) => break,
+                Ok(refused) => {
+                    self.note_refused(&refused);
+                    break;
+                }
                 Err(why) => self.recover(&why).await,
             }
         }
@@ -137,11 +143,37 @@ impl Task {
         }
     }
 
+    /// Memory and the store differ from here on, which only the operator can mend.
+    fn note_refused(&mut self, refused: &[(&Change, sqlx::Error)]) {
+        for (change, error) in refused {
+            self.refused += 1;
+            tracing::error!(
+                account = %change.account(),
+                change = change.kind(),
+                why = %error,
+                refused = self.refused,
+                "the store refuses a change, which ends with this process"
+            );
+        }
+    }
+
     fn note_up(&mut self) {
         self.pause = RETRY_FIRST;
         if !self.is_up.swap(true, Ordering::Relaxed) {
             tracing::info!(store = %self.url, "the store is there again");
         }
+    }
+}
+
+/// Saves all changes; what the database refuses for what it is must not keep the others from being safe.
+async fn save<'c, I: Iterator<Item = &'c Change>>(
+    database: &mut Database,
+    changes: impl Fn() -> I,
+) -> Result<Vec<(&'c Change, sqlx::Error)>, sqlx::Error> {
+    match database.apply(changes()).await {
+        Ok(()) => Ok(Vec::new()),
+        Err(error) if is_refusal(&error) => database.apply_what_can_be(changes()).await,
+        Err(error) => Err(error),
     }
 }
 

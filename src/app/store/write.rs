@@ -4,6 +4,7 @@
 //! and the whole batch is sent again. What is about an account that is not there changes nothing.
 
 use sqlx::Error;
+use sqlx::postgres::PgDatabaseError;
 
 use super::database::{Database, execute};
 use super::schema::key_hash;
@@ -23,6 +24,30 @@ impl Database {
             self.apply_one(change).await?;
         }
         self.commit().await
+    }
+
+    /// As [`Self::apply`], without the changes that the database refuses for what they are; those are returned with its reason.
+    pub(super) async fn apply_what_can_be<'c>(
+        &mut self,
+        changes: impl Iterator<Item = &'c Change>,
+    ) -> Result<Vec<(&'c Change, Error)>, Error> {
+        execute!(self, "ROLLBACK")?;
+        self.begin().await?;
+        let mut refused = Vec::new();
+        for change in changes {
+            execute!(self, "SAVEPOINT one")?;
+            match self.apply_one(change).await {
+                Ok(()) => {}
+                Err(error) if is_refusal(&error) => {
+                    execute!(self, "ROLLBACK TO SAVEPOINT one")?;
+                    refused.push((change, error));
+                }
+                Err(error) => return Err(error),
+            }
+            execute!(self, "RELEASE SAVEPOINT one")?;
+        }
+        self.commit().await?;
+        Ok(refused)
     }
 
     async fn apply_one(&mut self, change: &Change) -> Result<(), Error> {
@@ -99,6 +124,19 @@ impl Database {
         let hash = key_hash(contact);
         execute!(self, sql, account, hash, contact, &item.name, &groups, state, item.approved).map(drop)
     }
+}
+
+/// Whether the database can be reached and will not have this, however often it is asked. Everything else passes: lost
+/// connections, deadlocks, a full disk, a database that is shut down or read-only.
+pub(super) fn is_refusal(error: &Error) -> bool {
+    let Error::Database(error) = error else { return matches!(error, Error::Encode(_)) };
+    let code = error.code().unwrap_or_default();
+    if error.try_downcast_ref::<PgDatabaseError>().is_some() {
+        // Classes of SQLSTATE: data exception, integrity constraint violation, program limit exceeded.
+        return ["22", "23", "54"].iter().any(|class| code.starts_with(class));
+    }
+    // SQLite's result codes, extended by their upper bytes: too big, constraint, mismatch.
+    code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 18..=20))
 }
 
 /// States of roster items, and their names in the table.
