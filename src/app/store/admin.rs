@@ -9,7 +9,9 @@ use std::sync::Arc;
 use sqlx::Error;
 
 use super::database::{Database, execute, rows};
-use super::write::{SHA1, SHA256};
+use super::schema::key_hash;
+use super::write::{SHA1, SHA256, state_name};
+use crate::router::Subscription;
 use crate::server::AccountNews;
 use crate::stanza::Jid;
 use crate::stream::{Credentials, ScramKeys};
@@ -32,6 +34,7 @@ impl Database {
             }
             AccountNews::Removed { .. } => {
                 self.remove_account(account).await?;
+                self.end_subscriptions(account).await?;
                 true
             }
         };
@@ -39,6 +42,15 @@ impl Database {
         execute!(self, sql, account, removed)?;
         self.commit().await?;
         Ok(true)
+    }
+
+    /// Ends what contacts have with an account that is gone, as if it had ended it itself: no request of it waits, no
+    /// subscription is left in either direction, and whoever has its name next is not approved of beforehand.
+    async fn end_subscriptions(&mut self, account: &str) -> Result<(), Error> {
+        execute!(self, "DELETE FROM requests WHERE contact_hash = $1", key_hash(account))?;
+        let sql = "UPDATE roster SET state = $2, approved = $3
+            WHERE contact_hash = $1 AND (state <> $2 OR approved <> $3)";
+        execute!(self, sql, key_hash(account), state_name(Subscription::None), false).map(drop)
     }
 
     /// All bare JIDs, sorted as Rust sorts them: a database's order depends on its locale.
@@ -62,6 +74,8 @@ impl Database {
         for (name, removed) in changed {
             let Ok(account) = Jid::parse(name) else { continue };
             if removed {
+                // A server that did not know may have saved them since.
+                self.end_subscriptions(name).await?;
                 news.push(AccountNews::Removed { account: account.clone() });
             }
             if let Some(credentials) = self.credentials_of(name).await? {

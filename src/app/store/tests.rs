@@ -321,3 +321,52 @@ fn what_postgresql_refuses_keeps_nothing_else_from_being_saved() {
         refusals_are_left_out(Opened::open(url, "d", |_| Ok(())).unwrap(), url, "\0");
     });
 }
+
+#[test]
+fn a_removed_account_leaves_nothing_with_its_contacts() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = StoreUrl::Sqlite(folder.path().join("a.db"));
+    let mut opened = Opened::open(&url, "d", |_| Ok(())).unwrap();
+    let states = [Subscription::None, Subscription::NonePendingOut, Subscription::From, Subscription::Both];
+    let item = |contact: u8, state| ItemRecord {
+        contact: jid(contact),
+        name: "N".into(),
+        groups: Vec::new(),
+        state,
+        approved: state == Subscription::None,
+    };
+    let account = |number| Change::PutAccount { account: jid(number), credentials: credentials(2) };
+    let contacts = || (1_u8..).zip(states);
+    let mut made: Vec<_> = (0..5).map(account).collect();
+    for (number, state) in contacts() {
+        // Of the removed account, and of one that stays.
+        made.push(Change::PutItem { account: jid(number), item: item(0, state) });
+        made.push(Change::PutItem { account: jid(number), item: item(5, state) });
+        for contact in [0, 5] {
+            let (account, contact) = (jid(number), jid(contact));
+            made.push(Change::PutRequest { account, contact, stanza: "<presence/>".into() });
+        }
+    }
+    opened.save_now(&made).unwrap();
+    drop(opened);
+    let removed = AccountNews::Removed { account: jid(0) };
+    assert_eq!(Accounts::open(&url).unwrap().change(&removed, false), Ok(true));
+    let mut again = Opened::open(&url, "d", |_| Ok(())).unwrap();
+    let records = accounts(&mut again);
+    assert_eq!(records.len(), 4);
+    for (record, (_, state)) in records.iter().zip(contacts()) {
+        let gone = ItemRecord { approved: false, ..item(0, Subscription::None) };
+        assert_eq!(record.roster.values().collect::<Vec<_>>(), [&gone, &item(5, state)]);
+        assert_eq!(record.requests.keys().collect::<Vec<_>>(), ["u5@d"]);
+    }
+    // A server that ran meanwhile did not know, and saved the item once more.
+    again.save_now(&[Change::PutItem { account: jid(4), item: item(0, Subscription::Both) }]).unwrap();
+    drop(again);
+    let mut beside = Accounts::open(&url).unwrap();
+    beside.runtime.block_on(async {
+        let sql = "INSERT INTO admin_changes (account, removed) VALUES ('u0@d', true)";
+        beside.database.run_all(sql).await.unwrap();
+    });
+    let mut again = Opened::open(&url, "d", |_| Ok(())).unwrap();
+    assert_eq!(accounts(&mut again)[3].roster["u0@d"].state, Subscription::None);
+}

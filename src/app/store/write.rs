@@ -149,7 +149,8 @@ pub(super) const STATES: [(Subscription, &str); 6] = [
     (Subscription::Both, "both"),
 ];
 
-fn state_name(state: Subscription) -> &'static str {
+/// The name of a state in the table.
+pub(super) fn state_name(state: Subscription) -> &'static str {
     let state = state.without_pending_in();
     STATES.iter().find(|(known, _)| *known == state).expect("the nine states without their requests").1
 }
