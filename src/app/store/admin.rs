@@ -1,9 +1,11 @@
 //! What `xmpp-bench user` does beside a running server: it changes the tables, and leaves a line in `admin_changes` that
 //! the server reads.
 //!
-//! A line says which account, and whether it was removed; what it has now is in the tables.
+//! A line says which account, and whether it was removed; what it has now is in the tables. As long as a line is there, what
+//! the server saves of that account's existence and password is older than what the operator was told is done, and does not
+//! count (`write`): the server hears of the line soon.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use sqlx::Error;
@@ -16,10 +18,18 @@ use crate::server::AccountNews;
 use crate::stanza::Jid;
 use crate::stream::{Credentials, ScramKeys};
 
+/// What was changed beside the server.
+#[derive(Debug, Default)]
+pub(super) struct News {
+    pub(super) accounts: Vec<AccountNews>,
+    /// The lines that say so, and those that were told before.
+    pub(super) lines: Vec<i64>,
+}
+
 impl Database {
     /// Does it and leaves word. `false`: an account to be added is there already, or one to be changed is not.
     pub(super) async fn admin_change(&mut self, news: &AccountNews, is_new: bool) -> Result<bool, Error> {
-        self.begin().await?;
+        self.begin_alone().await?;
         let (AccountNews::Put { account, .. } | AccountNews::Removed { account }) = news;
         let account = account.as_str();
         let known: Vec<(String,)> = rows!(self, "SELECT account FROM accounts WHERE account = $1", account)?;
@@ -61,31 +71,57 @@ impl Database {
         Ok(names)
     }
 
-    /// What the lines are about: of each account its removal before what it has now. Lines that were read are deleted, one
-    /// by one: a line with a lower number may be committed after one with a higher number.
-    pub(super) async fn admin_news(&mut self) -> Result<Vec<AccountNews>, Error> {
+    /// What the lines are about, without those that were `told`: of each account its removal before what it has now. A
+    /// transaction is left open, which [`Self::forget`] ends: a change between the two would be missed.
+    pub(super) async fn news(&mut self, told: &[i64]) -> Result<News, Error> {
+        let mut news = News::default();
+        let any: Vec<(i64,)> = rows!(self, "SELECT id FROM admin_changes LIMIT 1")?;
+        if any.is_empty() && told.is_empty() {
+            return Ok(news);
+        }
+        self.begin_alone().await?;
         let sql = "SELECT id, account, removed FROM admin_changes ORDER BY id";
-        let lines: Vec<(i64, String, bool)> = rows!(self, sql)?;
+        let mut lines: Vec<(i64, String, bool)> = rows!(self, sql)?;
+        lines.retain(|(id, ..)| !told.contains(id));
         let mut changed: BTreeMap<&str, bool> = BTreeMap::new();
         for (_, account, removed) in &lines {
             *changed.entry(account).or_default() |= removed;
         }
-        let mut news = Vec::new();
         for (name, removed) in changed {
             let Ok(account) = Jid::parse(name) else { continue };
             if removed {
                 // A server that did not know may have saved them since.
                 self.end_subscriptions(name).await?;
-                news.push(AccountNews::Removed { account: account.clone() });
+                news.accounts.push(AccountNews::Removed { account: account.clone() });
             }
             if let Some(credentials) = self.credentials_of(name).await? {
-                news.push(AccountNews::Put { account, credentials: Arc::new(credentials) });
+                news.accounts.push(AccountNews::Put { account, credentials: Arc::new(credentials) });
             }
         }
-        for (id, ..) in &lines {
-            execute!(self, "DELETE FROM admin_changes WHERE id = $1", id)?;
+        news.lines = told.iter().copied().chain(lines.into_iter().map(|(id, ..)| id)).collect();
+        if news.lines.is_empty() {
+            // Somebody else has deleted them.
+            self.commit().await?;
         }
         Ok(news)
+    }
+
+    /// Deletes lines that were read, one by one (one with a lower number may be written after one with a higher number), and
+    /// ends the transaction of [`Self::news`].
+    pub(super) async fn forget(&mut self, lines: &[i64]) -> Result<(), Error> {
+        if lines.is_empty() {
+            return Ok(());
+        }
+        for id in lines {
+            execute!(self, "DELETE FROM admin_changes WHERE id = $1", id)?;
+        }
+        self.commit().await
+    }
+
+    /// Accounts that were changed beside the server, and it does not know yet.
+    pub(super) async fn changed_beside(&mut self) -> Result<HashSet<String>, Error> {
+        let accounts: Vec<(String,)> = rows!(self, "SELECT account FROM admin_changes")?;
+        Ok(accounts.into_iter().map(|(account,)| account).collect())
     }
 
     /// `None`: there is no such account.

@@ -133,6 +133,16 @@ impl Database {
         execute!(self, begin).map(drop)
     }
 
+    /// Begins a transaction that nobody else who does so has at the same time, the server or a tool beside it. SQLite has one
+    /// that writes at any time; PostgreSQL would let them wait for each other's rows in turns.
+    pub(super) async fn begin_alone(&mut self) -> Result<(), Error> {
+        self.begin().await?;
+        if self.dialect() == Dialect::Postgres {
+            execute!(self, "SELECT pg_advisory_xact_lock($1)", LOCK_KEY - 1)?;
+        }
+        Ok(())
+    }
+
     /// Makes what was done since [`Self::begin`] durable.
     pub(super) async fn commit(&mut self) -> Result<(), Error> {
         execute!(self, "COMMIT").map(drop)
@@ -152,11 +162,8 @@ impl Database {
 
     /// Returns the version that it found, if that is newer, else `newest`.
     async fn migrate_to(&mut self, newest: i64) -> Result<i64, Error> {
-        self.begin().await?;
-        if self.dialect() == Dialect::Postgres {
-            // Two programs that start at once must not both make the tables; SQLite's transaction sees to that itself.
-            execute!(self, "SELECT pg_advisory_xact_lock($1)", LOCK_KEY - 1)?;
-        }
+        // Two programs that start at once must not both make the tables.
+        self.begin_alone().await?;
         execute!(self, VERSION_TABLE)?;
         let found: Vec<(i64,)> = rows!(self, "SELECT version FROM schema_version")?;
         let found = found.first().map_or(0, |(version,)| *version);

@@ -76,7 +76,8 @@ impl Opened {
         let database = runtime.block_on(async {
             let mut database = Database::connect(url, Role::Server).await?;
             // What it tells is in the tables that are read next.
-            database.admin_news().await.map_err(|error| error.to_string())?;
+            let news = database.news(&[]).await.map_err(|error| error.to_string())?;
+            database.forget(&news.lines).await.map_err(|error| error.to_string())?;
             database.load(domain, &mut take).await?;
             Ok::<_, String>(database)
         })?;
@@ -99,7 +100,9 @@ impl Opened {
         if changes.is_empty() {
             return Ok(());
         }
-        self.runtime.block_on(self.database.apply(changes.iter())).map_err(|error| error.to_string())
+        self.runtime
+            .block_on(self.database.apply(&changes.iter().collect::<Vec<_>>()))
+            .map_err(|error| error.to_string())
     }
 
     /// Starts the thread. What `xmpp-bench user` changes from now on, and has changed since [`Self::open`], goes to

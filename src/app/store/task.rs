@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
+use super::admin::News;
 use super::database::{Database, Role};
 use super::write::is_refusal;
 use super::{OnNews, StoreUrl};
@@ -48,6 +49,8 @@ pub(super) struct Task {
     /// When it is asked next what has changed.
     next_poll: Instant,
     pause: Duration,
+    /// Lines of news that were told, and may still be in the database.
+    told: Vec<i64>,
     /// Changes that the database would not have.
     refused: u64,
 }
@@ -61,7 +64,7 @@ impl Task {
         on_news: OnNews,
     ) -> Self {
         let (database, pause, next_poll) = (Some(database), RETRY_FIRST, Instant::now());
-        Self { url, database, queue, is_up, on_news, next_poll, pause, refused: 0 }
+        Self { url, database, queue, is_up, on_news, next_poll, pause, told: Vec::new(), refused: 0 }
     }
 
     /// Works until nobody has the store any more.
@@ -86,14 +89,15 @@ impl Task {
     async fn save(&mut self, first: Request) {
         let mut batch = vec![first];
         batch.extend(std::iter::from_fn(|| self.queue.try_recv().ok()));
+        let changes: Vec<&Change> = batch.iter().flat_map(|request| &request.changes).collect();
         loop {
-            let changes = || batch.iter().flat_map(|request| &request.changes);
             let attempt = match &mut self.database {
-                Some(database) => in_time(save(database, changes)).await,
+                Some(database) => in_time(save(database, &self.told, &changes)).await,
                 None => Err("no connection".to_owned()),
             };
             match attempt {
                 Ok(refused) => {
+                    self.told.clear();
                     self.note_refused(&refused);
                     break;
                 }
@@ -109,19 +113,33 @@ impl Task {
     /// Reads what `xmpp-bench user` has changed. That it can be read also says that the database is there.
     async fn poll(&mut self) {
         let attempt = match &mut self.database {
-            Some(database) => in_time(database.admin_news()).await,
+            Some(database) => in_time(database.news(&self.told)).await,
             None => Err("no connection".to_owned()),
         };
-        match attempt {
-            Ok(news) => {
-                self.note_up();
-                if !news.is_empty() {
-                    tracing::info!(accounts = news.len(), "accounts were changed from outside");
-                    (self.on_news)(news);
+        let attempt = match attempt {
+            Ok(News { accounts, lines }) => {
+                if !accounts.is_empty() {
+                    tracing::info!(accounts = accounts.len(), "accounts were changed from outside");
+                    (self.on_news)(accounts);
                 }
+                self.told = lines;
+                self.forget().await
             }
+            Err(why) => Err(why),
+        };
+        match attempt {
+            Ok(()) => self.note_up(),
             Err(why) => self.recover(&why).await,
         }
+    }
+
+    /// News are told first and forgotten then: what a connection takes with it as it breaks is told all the same, once.
+    async fn forget(&mut self) -> Result<(), String> {
+        if let Some(database) = &mut self.database {
+            in_time(database.forget(&self.told)).await?;
+            self.told.clear();
+        }
+        Ok(())
     }
 
     /// Gives the connection up, waits, and makes another one. One line in the log for the whole time.
@@ -165,14 +183,20 @@ impl Task {
     }
 }
 
-/// Saves all changes; what the database refuses for what it is must not keep the others from being safe.
-async fn save<'c, I: Iterator<Item = &'c Change>>(
+/// Saves all changes; what the database refuses for what it is must not keep the others from being safe. News that were
+/// `told` are known: they must not make what was saved later look old.
+async fn save<'c>(
     database: &mut Database,
-    changes: impl Fn() -> I,
+    told: &[i64],
+    changes: &[&'c Change],
 ) -> Result<Vec<(&'c Change, sqlx::Error)>, sqlx::Error> {
-    match database.apply(changes()).await {
+    if !told.is_empty() {
+        database.begin_alone().await?;
+        database.forget(told).await?;
+    }
+    match database.apply(changes).await {
         Ok(()) => Ok(Vec::new()),
-        Err(error) if is_refusal(&error) => database.apply_what_can_be(changes()).await,
+        Err(error) if is_refusal(&error) => database.apply_what_can_be(changes).await,
         Err(error) => Err(error),
     }
 }

@@ -3,6 +3,8 @@
 //! Every statement may run twice: when a connection breaks after a commit was sent, nobody knows whether it was carried out,
 //! and the whole batch is sent again. What is about an account that is not there changes nothing.
 
+use std::collections::HashSet;
+
 use sqlx::Error;
 use sqlx::postgres::PgDatabaseError;
 
@@ -18,10 +20,11 @@ pub(super) const SHA256: &str = "SHA-256";
 
 impl Database {
     /// Applies changes in order, all of them or none.
-    pub(super) async fn apply<'c>(&mut self, changes: impl Iterator<Item = &'c Change>) -> Result<(), Error> {
-        self.begin().await?;
+    pub(super) async fn apply(&mut self, changes: &[&Change]) -> Result<(), Error> {
+        self.begin_alone().await?;
+        let changed_beside = self.changed_beside().await?;
         for change in changes {
-            self.apply_one(change).await?;
+            self.apply_one(change, &changed_beside).await?;
         }
         self.commit().await
     }
@@ -29,18 +32,19 @@ impl Database {
     /// As [`Self::apply`], without the changes that the database refuses for what they are; those are returned with its reason.
     pub(super) async fn apply_what_can_be<'c>(
         &mut self,
-        changes: impl Iterator<Item = &'c Change>,
+        changes: &[&'c Change],
     ) -> Result<Vec<(&'c Change, Error)>, Error> {
         execute!(self, "ROLLBACK")?;
-        self.begin().await?;
+        self.begin_alone().await?;
+        let changed_beside = self.changed_beside().await?;
         let mut refused = Vec::new();
         for change in changes {
             execute!(self, "SAVEPOINT one")?;
-            match self.apply_one(change).await {
+            match self.apply_one(change, &changed_beside).await {
                 Ok(()) => {}
                 Err(error) if is_refusal(&error) => {
                     execute!(self, "ROLLBACK TO SAVEPOINT one")?;
-                    refused.push((change, error));
+                    refused.push((*change, error));
                 }
                 Err(error) => return Err(error),
             }
@@ -50,9 +54,14 @@ impl Database {
         Ok(refused)
     }
 
-    async fn apply_one(&mut self, change: &Change) -> Result<(), Error> {
+    async fn apply_one(&mut self, change: &Change, changed_beside: &HashSet<String>) -> Result<(), Error> {
         let account = change.account().as_str();
         match change {
+            // The operator's word is newer: the account stays, or stays away.
+            Change::PutAccount { .. } if changed_beside.contains(account) => {}
+            Change::RemoveAccount { .. } if changed_beside.contains(account) => {
+                self.empty_account(account).await?;
+            }
             Change::PutAccount { credentials, .. } => self.put_account(account, credentials).await?,
             Change::RemoveAccount { .. } => self.remove_account(account).await?,
             Change::PutItem { item, .. } => self.put_item(account, item).await?,
@@ -112,6 +121,14 @@ impl Database {
     /// Whatever it has goes with it.
     pub(super) async fn remove_account(&mut self, account: &str) -> Result<(), Error> {
         execute!(self, "DELETE FROM accounts WHERE account = $1", account).map(drop)
+    }
+
+    /// Takes everything from it but its credentials.
+    async fn empty_account(&mut self, account: &str) -> Result<(), Error> {
+        execute!(self, "DELETE FROM roster WHERE account = $1", account)?;
+        execute!(self, "DELETE FROM requests WHERE account = $1", account)?;
+        execute!(self, "DELETE FROM offline WHERE account = $1", account)?;
+        execute!(self, "DELETE FROM account_values WHERE account = $1", account).map(drop)
     }
 
     async fn put_item(&mut self, account: &str, item: &ItemRecord) -> Result<(), Error> {

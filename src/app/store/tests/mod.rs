@@ -4,6 +4,9 @@ use std::process::Command;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
+mod beside;
+mod refusals;
+
 use super::schema::MIGRATIONS;
 use super::*;
 use crate::router::Subscription;
@@ -272,101 +275,4 @@ fn what_is_sent_is_saved_and_what_the_operator_does_is_told() {
     thread.join();
     let mut again = Opened::open(&url, "d", |_| Ok(())).unwrap();
     assert_eq!(accounts(&mut again).len(), 2);
-}
-
-/// An account and values of which the database refuses one: the others are saved, those behind it too.
-fn refusals_are_left_out(opened: Opened, url: &StoreUrl, refused: &str) {
-    let store = opened.store();
-    let thread = opened.start(Box::new(|_| {}));
-    let value = |key: &str| Change::PutValue {
-        account: jid(1),
-        kind: ValueKind::Private,
-        key: key.to_owned(),
-        value: key.to_owned(),
-    };
-    let put = Change::PutAccount { account: jid(1), credentials: credentials(2) };
-    let (saved, is_saved) = std::sync::mpsc::channel();
-    for changes in [vec![put, value("a"), value(refused), value("b")], vec![value("c")]] {
-        let saved = saved.clone();
-        store.save(changes, Box::new(move || saved.send(()).unwrap()));
-        is_saved.recv_timeout(std::time::Duration::from_secs(60)).expect("it is not tried for ever");
-        assert!(store.is_up());
-    }
-    drop(store);
-    thread.join();
-    let mut again = Opened::open(url, "d", |_| Ok(())).unwrap();
-    let keys: Vec<_> = accounts(&mut again)[0].values.keys().map(|(_, key)| key.clone()).collect();
-    assert_eq!(keys, ["a", "b", "c"]);
-}
-
-#[test]
-fn what_sqlite_refuses_keeps_nothing_else_from_being_saved() {
-    let folder = tempfile::tempdir().unwrap();
-    let url = StoreUrl::Sqlite(folder.path().join("a.db"));
-    let mut opened = Opened::open(&url, "d", |_| Ok(())).unwrap();
-    let trigger = async {
-        let database = &mut opened.database;
-        let sql = "CREATE TRIGGER no BEFORE INSERT ON account_values WHEN NEW.key = 'refused'
-            BEGIN SELECT RAISE(ABORT, 'it will not have that'); END";
-        database::execute!(database, sql).unwrap();
-    };
-    opened.runtime.block_on(trigger);
-    refusals_are_left_out(opened, &url, "refused");
-}
-
-#[test]
-fn what_postgresql_refuses_keeps_nothing_else_from_being_saved() {
-    // No XML has this character, and no text of PostgreSQL.
-    with_postgres(|url| {
-        refusals_are_left_out(Opened::open(url, "d", |_| Ok(())).unwrap(), url, "\0");
-    });
-}
-
-#[test]
-fn a_removed_account_leaves_nothing_with_its_contacts() {
-    let folder = tempfile::tempdir().unwrap();
-    let url = StoreUrl::Sqlite(folder.path().join("a.db"));
-    let mut opened = Opened::open(&url, "d", |_| Ok(())).unwrap();
-    let states = [Subscription::None, Subscription::NonePendingOut, Subscription::From, Subscription::Both];
-    let item = |contact: u8, state| ItemRecord {
-        contact: jid(contact),
-        name: "N".into(),
-        groups: Vec::new(),
-        state,
-        approved: state == Subscription::None,
-    };
-    let account = |number| Change::PutAccount { account: jid(number), credentials: credentials(2) };
-    let contacts = || (1_u8..).zip(states);
-    let mut made: Vec<_> = (0..5).map(account).collect();
-    for (number, state) in contacts() {
-        // Of the removed account, and of one that stays.
-        made.push(Change::PutItem { account: jid(number), item: item(0, state) });
-        made.push(Change::PutItem { account: jid(number), item: item(5, state) });
-        for contact in [0, 5] {
-            let (account, contact) = (jid(number), jid(contact));
-            made.push(Change::PutRequest { account, contact, stanza: "<presence/>".into() });
-        }
-    }
-    opened.save_now(&made).unwrap();
-    drop(opened);
-    let removed = AccountNews::Removed { account: jid(0) };
-    assert_eq!(Accounts::open(&url).unwrap().change(&removed, false), Ok(true));
-    let mut again = Opened::open(&url, "d", |_| Ok(())).unwrap();
-    let records = accounts(&mut again);
-    assert_eq!(records.len(), 4);
-    for (record, (_, state)) in records.iter().zip(contacts()) {
-        let gone = ItemRecord { approved: false, ..item(0, Subscription::None) };
-        assert_eq!(record.roster.values().collect::<Vec<_>>(), [&gone, &item(5, state)]);
-        assert_eq!(record.requests.keys().collect::<Vec<_>>(), ["u5@d"]);
-    }
-    // A server that ran meanwhile did not know, and saved the item once more.
-    again.save_now(&[Change::PutItem { account: jid(4), item: item(0, Subscription::Both) }]).unwrap();
-    drop(again);
-    let mut beside = Accounts::open(&url).unwrap();
-    beside.runtime.block_on(async {
-        let sql = "INSERT INTO admin_changes (account, removed) VALUES ('u0@d', true)";
-        beside.database.run_all(sql).await.unwrap();
-    });
-    let mut again = Opened::open(&url, "d", |_| Ok(())).unwrap();
-    assert_eq!(accounts(&mut again)[3].roster["u0@d"].state, Subscription::None);
 }
