@@ -21,5 +21,6 @@ mod cli {
     mod storage;
     mod targets;
     mod test_suite;
+    mod users;
     mod words;
 }

@@ -4,6 +4,8 @@
 //! made, which undoes what was not committed.
 
 use std::fs::File;
+use std::io::ErrorKind;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -92,9 +94,9 @@ impl Database {
             StoreUrl::Memory => unreachable!("memory is no database"),
             StoreUrl::Sqlite(file) => {
                 let lock = if role == Role::Server { Some(lock(file)?) } else { None };
+                make_private(file)?;
                 let options = SqliteConnectOptions::new()
                     .filename(file)
-                    .create_if_missing(true)
                     .journal_mode(SqliteJournalMode::Wal)
                     // What is committed survives a loss of power, too.
                     .synchronous(SqliteSynchronous::Full)
@@ -214,6 +216,26 @@ impl Database {
     }
 }
 
+/// Whoever reads keys of passwords may try passwords; the rest is nobody else's concern either.
+const PRIVATE: u32 = 0o600;
+
+/// Makes the file, if it is not there, before SQLite does: it would let everybody read it. What SQLite lays beside it gets the
+/// same permissions.
+fn make_private(file: &Path) -> Result<(), String> {
+    match File::options().write(true).create_new(true).mode(PRIVATE).open(file) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(format!("cannot make {}: {error}", file.display())),
+    }
+}
+
+/// Permissions of a database's file, if others than its owner have some.
+pub(super) fn permissions_of_others(url: &StoreUrl) -> Option<String> {
+    let StoreUrl::Sqlite(file) = url else { return None };
+    let mode = std::fs::metadata(file).ok()?.permissions().mode() & 0o777;
+    (mode & !PRIVATE != 0).then(|| format!("{mode:o}"))
+}
+
 /// What a second server is told.
 const TAKEN: &str = "another router has it open";
 
@@ -222,7 +244,7 @@ const TAKEN: &str = "another router has it open";
 fn lock(database: &Path) -> Result<File, String> {
     let mut path = PathBuf::from(database).into_os_string();
     path.push("-lock");
-    let file = File::options().create(true).append(true).open(&path);
+    let file = File::options().create(true).append(true).mode(PRIVATE).open(&path);
     let file = file.map_err(|error| format!("cannot open {}: {error}", path.display()))?;
     flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|_| TAKEN.to_owned())?;
     Ok(file)

@@ -30,7 +30,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::server::AccountNews;
 use crate::store::{AccountRecord, Change, Saved, Store};
-use database::{Database, Role};
+use database::{Database, Role, permissions_of_others};
 use task::{Request, Task};
 
 pub use url::StoreUrl;
@@ -81,6 +81,13 @@ impl Opened {
             database.load(domain, &mut take).await?;
             Ok::<_, String>(database)
         })?;
+        if let Some(mode) = permissions_of_others(url) {
+            tracing::warn!(
+                store = %url,
+                mode,
+                "others on this machine can read the store, with keys of passwords in it: `chmod 600` the file"
+            );
+        }
         let (requests, queue) = unbounded_channel();
         let store = Arc::new(DatabaseStore { requests, is_up: Arc::new(AtomicBool::new(true)) });
         Ok(Self { runtime, database, url: url.clone(), store, queue })

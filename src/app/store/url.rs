@@ -3,6 +3,8 @@
 //! Nothing is opened here.
 
 use std::fmt;
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 /// A store's address.
@@ -61,7 +63,8 @@ impl StoreUrl {
             |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
         let data = folder_of("XDG_DATA_HOME").or_else(|| Some(folder_of("HOME")?.join(".local/share")));
         let folder = data.ok_or("neither XDG_DATA_HOME nor HOME is set")?.join("xmpp-bench");
-        std::fs::create_dir_all(&folder).map_err(|e| format!("cannot make {}: {e}", folder.display()))?;
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&folder);
+        made.map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
         Ok(Self::Sqlite(folder.join(DEFAULT_FILE)))
     }
 }
