@@ -196,6 +196,8 @@ fn without_its_database_it_routes_and_saves_when_it_is_back() {
     b.ping("p");
     postgres.control("stop");
     program.wait_log("the store cannot be reached");
+    // It was shut down; now it is not there.
+    program.wait_log("the store still cannot be reached");
     a.send("<message to='b@d' id='m1'/>");
     b.until("id='m1'");
     let refused = Client::authenticate(address, "c", "pc").err().expect("nobody new is let in");
@@ -205,7 +207,8 @@ fn without_its_database_it_routes_and_saves_when_it_is_back() {
     program.wait_log("the store is there again");
     a.ping("p");
     program.signal(Signal::KILL);
-    program.wait_gone();
+    let log = program.finish().stderr;
+    assert!(!log.contains("already exists"), "{log}");
     let (_program, address) = serve(&folder, Some(&postgres.url()));
     let mut c = Client::login(address, "c");
     c.send("<presence/>");

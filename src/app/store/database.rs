@@ -11,6 +11,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _, Error};
@@ -21,6 +22,13 @@ use super::schema::{Copied, Dialect, MIGRATIONS, VERSION_TABLE, key_hash};
 
 /// How long a connection may take, and with SQLite a wait for another program's transaction.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
+/// How long it may take until tables of an older program are those of this one; rows are copied one by one.
+const MIGRATION_MAX: Duration = Duration::from_secs(30 * 60);
+/// PostgreSQL: a router that is gone without a word keeps its lock for 25 s at most, and then another one can have it. What is
+/// only worth a notice ("already exists") is not worth a line in the log.
+const SESSION: &str =
+    "SET client_min_messages = warning; SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5;
+    SET tcp_keepalives_count = 3; SET tcp_user_timeout = 25000";
 /// PostgreSQL: one server for each database. Any number that nobody else has; it spells "xmpp-ben".
 const LOCK_KEY: i64 = 0x786d_7070_2d62_656e;
 
@@ -37,8 +45,6 @@ pub(super) enum Role {
 #[derive(Debug)]
 pub(super) struct Database {
     pub(super) link: Link,
-    /// SQLite: the file that says that a server has the database. PostgreSQL's lock is the connection's own.
-    _lock: Option<File>,
 }
 
 /// To which database.
@@ -81,9 +87,22 @@ pub(super) use {execute, rows};
 impl Database {
     /// Connects and brings the tables up to date.
     pub(super) async fn connect(url: &StoreUrl, role: Role) -> Result<Self, String> {
-        let opened = timeout(CONNECT_MAX, Self::open(url, role)).await;
-        let mut database = opened.unwrap_or_else(|_| Err(format!("no answer within {CONNECT_MAX:?}")))?;
-        database.migrate().await?;
+        let newest = i64::try_from(MIGRATIONS.len()).expect("a few");
+        let text = |error: Error| error.to_string();
+        let opened = async {
+            let mut database = Self::open(url, role).await?;
+            let found = database.version().await.map_err(text)?;
+            Ok::<_, String>((database, found))
+        };
+        let (mut database, found) = in_time(CONNECT_MAX, opened).await?;
+        if found < newest {
+            let migrated = async { database.migrate_to(newest).await.map_err(text) };
+            in_time(MIGRATION_MAX, migrated).await?;
+        }
+        if found > newest {
+            let program = "this program knows tables up to version";
+            return Err(format!("its tables have version {found}, {program} {newest}: use a newer program"));
+        }
         Ok(database)
     }
 
@@ -93,7 +112,6 @@ impl Database {
         match url {
             StoreUrl::Memory => unreachable!("memory is no database"),
             StoreUrl::Sqlite(file) => {
-                let lock = if role == Role::Server { Some(lock(file)?) } else { None };
                 make_private(file)?;
                 let options = SqliteConnectOptions::new()
                     .filename(file)
@@ -104,12 +122,13 @@ impl Database {
                     .busy_timeout(CONNECT_MAX)
                     .disable_statement_logging();
                 let link = SqliteConnection::connect_with(&options).await.map_err(text)?;
-                Ok(Self { link: Link::Sqlite(link), _lock: lock })
+                Ok(Self { link: Link::Sqlite(link) })
             }
             StoreUrl::Postgres(url) => {
                 let options = PgConnectOptions::from_str(url).map_err(text)?;
                 let options = options.application_name("xmpp-bench").disable_statement_logging();
                 let mut link = PgConnection::connect_with(&options).await.map_err(text)?;
+                sqlx::raw_sql(SESSION).execute(&mut link).await.map_err(text)?;
                 if role == Role::Server {
                     let lock = sqlx::query_as("SELECT pg_try_advisory_lock($1)").bind(LOCK_KEY);
                     let (is_ours,): (bool,) = lock.fetch_one(&mut link).await.map_err(text)?;
@@ -117,7 +136,7 @@ impl Database {
                         return Err(TAKEN.to_owned());
                     }
                 }
-                Ok(Self { link: Link::Postgres(link), _lock: None })
+                Ok(Self { link: Link::Postgres(link) })
             }
         }
     }
@@ -150,25 +169,22 @@ impl Database {
         execute!(self, "COMMIT").map(drop)
     }
 
-    async fn migrate(&mut self) -> Result<(), String> {
-        let newest = i64::try_from(MIGRATIONS.len()).expect("a few");
-        let version = self.migrate_to(newest).await.map_err(|error| error.to_string())?;
-        if version > newest {
-            let program = "this program knows tables up to version";
-            return Err(format!(
-                "its tables have version {version}, {program} {newest}: use a newer program"
-            ));
+    /// The tables' version; 0: there are none.
+    async fn version(&mut self) -> Result<i64, Error> {
+        let has_version = self.dialect().has_version();
+        let is_there: Vec<(i64,)> = rows!(self, has_version)?;
+        if is_there == [(0,)] {
+            return Ok(0);
         }
-        Ok(())
+        let found: Vec<(i64,)> = rows!(self, "SELECT version FROM schema_version")?;
+        Ok(found.first().map_or(0, |(version,)| *version))
     }
 
-    /// Returns the version that it found, if that is newer, else `newest`.
-    async fn migrate_to(&mut self, newest: i64) -> Result<i64, Error> {
+    async fn migrate_to(&mut self, newest: i64) -> Result<(), Error> {
         // Two programs that start at once must not both make the tables.
         self.begin_alone().await?;
         execute!(self, VERSION_TABLE)?;
-        let found: Vec<(i64,)> = rows!(self, "SELECT version FROM schema_version")?;
-        let found = found.first().map_or(0, |(version,)| *version);
+        let found = self.version().await?;
         if found < newest {
             let done = usize::try_from(found).unwrap_or(0);
             for migration in &MIGRATIONS[done..] {
@@ -181,8 +197,7 @@ impl Database {
             execute!(self, "DELETE FROM schema_version")?;
             execute!(self, "INSERT INTO schema_version (version) VALUES ($1)", newest)?;
         }
-        self.commit().await?;
-        Ok(found.max(newest))
+        self.commit().await
     }
 
     /// Runs statements that are separated by semicolons.
@@ -239,13 +254,31 @@ pub(super) fn permissions_of_others(url: &StoreUrl) -> Option<String> {
 /// What a second server is told.
 const TAKEN: &str = "another router has it open";
 
-/// Two servers with the same accounts in memory would overwrite each other's changes. The lock lies beside the database:
-/// whoever closes a descriptor of the database itself would lose SQLite's own locks.
-fn lock(database: &Path) -> Result<File, String> {
-    let mut path = PathBuf::from(database).into_os_string();
-    path.push("-lock");
-    let file = File::options().create(true).append(true).mode(PRIVATE).open(&path);
-    let file = file.map_err(|error| format!("cannot open {}: {error}", path.display()))?;
-    flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|_| TAKEN.to_owned())?;
-    Ok(file)
+/// What says that a server has an SQLite database, as long as it lives: not only as long as a connection does, or another
+/// server could take it between two. PostgreSQL's lock is the connection's own.
+#[derive(Debug)]
+pub(super) struct ServerLock {
+    _file: Option<File>,
+}
+
+impl ServerLock {
+    /// Two servers with the same accounts in memory would overwrite each other's changes. The lock lies beside the database:
+    /// whoever closes a descriptor of the database itself would lose SQLite's own locks.
+    pub(super) fn take(url: &StoreUrl) -> Result<Self, String> {
+        let StoreUrl::Sqlite(database) = url else { return Ok(Self { _file: None }) };
+        let mut path = PathBuf::from(database).into_os_string();
+        path.push("-lock");
+        let file = File::options().create(true).append(true).mode(PRIVATE).open(&path);
+        let file = file.map_err(|error| format!("cannot open {}: {error}", path.display()))?;
+        flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
+            Errno::WOULDBLOCK => TAKEN.to_owned(),
+            error => format!("cannot lock {}: {error}", path.display()),
+        })?;
+        Ok(Self { _file: Some(file) })
+    }
+}
+
+/// What comes of it, unless it takes too long.
+async fn in_time<T>(max: Duration, work: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+    timeout(max, work).await.unwrap_or_else(|_| Err(format!("no answer within {max:?}")))
 }

@@ -30,7 +30,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::server::AccountNews;
 use crate::store::{AccountRecord, Change, Saved, Store};
-use database::{Database, Role, permissions_of_others};
+use database::{Database, Role, ServerLock, permissions_of_others};
 use task::{Request, Task};
 
 pub use url::StoreUrl;
@@ -54,6 +54,7 @@ pub struct StoreThread(JoinHandle<()>);
 pub struct Opened {
     runtime: Runtime,
     database: Database,
+    lock: ServerLock,
     url: StoreUrl,
     store: Arc<DatabaseStore>,
     queue: UnboundedReceiver<Request>,
@@ -73,6 +74,7 @@ impl Opened {
         mut take: impl FnMut(Vec<AccountRecord>) -> Result<(), String>,
     ) -> Result<Self, String> {
         let runtime = runtime()?;
+        let lock = ServerLock::take(url)?;
         let database = runtime.block_on(async {
             let mut database = Database::connect(url, Role::Server).await?;
             // What it tells is in the tables that are read next.
@@ -90,7 +92,7 @@ impl Opened {
         }
         let (requests, queue) = unbounded_channel();
         let store = Arc::new(DatabaseStore { requests, is_up: Arc::new(AtomicBool::new(true)) });
-        Ok(Self { runtime, database, url: url.clone(), store, queue })
+        Ok(Self { runtime, database, lock, url: url.clone(), store, queue })
     }
 
     /// The store: what is sent to it is saved once the thread runs.
@@ -119,8 +121,8 @@ impl Opened {
     /// When the operating system has no thread left.
     #[must_use]
     pub fn start(self, on_news: OnNews) -> StoreThread {
-        let Self { runtime, database, url, store, queue } = self;
-        let task = Task::new(url, database, queue, Arc::clone(&store.is_up), on_news);
+        let Self { runtime, database, lock, url, store, queue } = self;
+        let task = Task::new(url, (database, lock), queue, Arc::clone(&store.is_up), on_news);
         let thread = thread::Builder::new()
             .name("store".into())
             .spawn(move || runtime.block_on(task.run()))

@@ -163,6 +163,14 @@ impl Dialect {
         text.split(';').map(str::trim).filter(|statement| !statement.is_empty()).map(str::to_owned).collect()
     }
 
+    /// Whether there is [`VERSION_TABLE`]: 1 or 0.
+    pub(super) const fn has_version(self) -> &'static str {
+        match self {
+            Self::Sqlite => "SELECT count(*) FROM sqlite_master WHERE name = 'schema_version'",
+            Self::Postgres => "SELECT count(to_regclass('schema_version'))",
+        }
+    }
+
     /// Begins a transaction that will write. SQLite must know, or two that have only read so far block each other.
     pub(super) const fn begin(self) -> &'static str {
         match self {

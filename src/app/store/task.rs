@@ -13,7 +13,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::admin::News;
-use super::database::{Database, Role};
+use super::database::{Database, Role, ServerLock};
 use super::write::is_refusal;
 use super::{OnNews, StoreUrl};
 use crate::store::{Change, Saved};
@@ -43,6 +43,7 @@ pub(super) struct Task {
     url: StoreUrl,
     /// `None` between a failure and the next attempt.
     database: Option<Database>,
+    _lock: ServerLock,
     queue: UnboundedReceiver<Request>,
     is_up: Arc<AtomicBool>,
     on_news: OnNews,
@@ -51,6 +52,8 @@ pub(super) struct Task {
     pause: Duration,
     /// Lines of news that were told, and may still be in the database.
     told: Vec<i64>,
+    /// Why the last attempt to reach the database failed.
+    trouble: String,
     /// Changes that the database would not have.
     refused: u64,
 }
@@ -58,13 +61,25 @@ pub(super) struct Task {
 impl Task {
     pub(super) fn new(
         url: StoreUrl,
-        database: Database,
+        (database, lock): (Database, ServerLock),
         queue: UnboundedReceiver<Request>,
         is_up: Arc<AtomicBool>,
         on_news: OnNews,
     ) -> Self {
         let (database, pause, next_poll) = (Some(database), RETRY_FIRST, Instant::now());
-        Self { url, database, queue, is_up, on_news, next_poll, pause, told: Vec::new(), refused: 0 }
+        Self {
+            url,
+            database,
+            _lock: lock,
+            queue,
+            is_up,
+            on_news,
+            next_poll,
+            pause,
+            told: Vec::new(),
+            refused: 0,
+            trouble: String::new(),
+        }
     }
 
     /// Works until nobody has the store any more.
@@ -142,10 +157,12 @@ impl Task {
         Ok(())
     }
 
-    /// Gives the connection up, waits, and makes another one. One line in the log for the whole time.
+    /// Gives the connection up, waits, and makes another one. One line in the log for the whole time, and one for each other
+    /// reason.
     async fn recover(&mut self, why: &str) {
         self.database = None;
         if self.is_up.swap(false, Ordering::Relaxed) {
+            why.clone_into(&mut self.trouble);
             tracing::warn!(
                 store = %self.url,
                 why,
@@ -157,6 +174,11 @@ impl Task {
         self.pause = (self.pause * 2).min(RETRY_MAX);
         match Database::connect(&self.url, Role::Server).await {
             Ok(database) => self.database = Some(database),
+            // What an operator has to know may come last: another router has it.
+            Err(why) if why != self.trouble => {
+                tracing::warn!(store = %self.url, why, "the store still cannot be reached");
+                self.trouble = why;
+            }
             Err(why) => tracing::debug!(why, "the store still cannot be reached"),
         }
     }
@@ -177,6 +199,7 @@ impl Task {
 
     fn note_up(&mut self) {
         self.pause = RETRY_FIRST;
+        self.trouble.clear();
         if !self.is_up.swap(true, Ordering::Relaxed) {
             tracing::info!(store = %self.url, "the store is there again");
         }

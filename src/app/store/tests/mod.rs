@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
 mod beside;
+mod links;
 mod refusals;
 
 use super::schema::MIGRATIONS;
