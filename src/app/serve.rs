@@ -72,7 +72,9 @@ pub fn serve(options: &Options, terminal: Terminal) -> Result<Exit, Failure> {
         serve_config::loopback_only(listen).map_err(|what| Failure::usage(format!("--listen: {what}")))?;
         config.listen = listen;
     }
-    let url = store_url(options, &config)?;
+    let url = config
+        .store_url(options.store.as_deref(), options.config.as_deref())
+        .map_err(|failure| if options.store.is_none() { failure.help(WITHOUT_STORE) } else { failure })?;
     if options.check_config {
         return check(options, &config, &url, terminal);
     }
@@ -142,23 +144,6 @@ fn log_end(homes: &[(ServerWorld, ReactorReport)]) {
             cpu_ms = report.cpu_ns / 1_000_000,
             "stopped"
         );
-    }
-}
-
-/// Where accounts are kept. Where nobody says it: in memory with a scenario and for test suites, whose accounts are made anew
-/// each time, else in a file.
-///
-/// # Errors
-/// One line: it is no store, or there is no folder for it.
-fn store_url(options: &Options, config: &ServeConfig) -> Result<StoreUrl, Failure> {
-    let (path, is_test_suite) = (options.config.as_deref(), options.test_suite);
-    if let Some(text) = &options.store {
-        return StoreUrl::parse(text, None).map_err(|what| Failure::usage(format!("--store: {what}")));
-    }
-    match &config.store {
-        Some(url) => Ok(url.clone()),
-        None if config.scenario.is_some() || is_test_suite => Ok(StoreUrl::Memory),
-        None => StoreUrl::of_configuration(path).map_err(|what| Failure::usage(what).help(WITHOUT_STORE)),
     }
 }
 

@@ -66,19 +66,15 @@ const PASSWORD_BYTES_MAX: u64 = 1_024;
 pub fn user(options: Options, terminal: Terminal) -> Result<Exit, Failure> {
     let Options { action, config: path, store } = options;
     let config = path.as_deref().map_or_else(|| Ok(ServeConfig::default()), ServeConfig::read)?;
-    let url = match (store, &config.store) {
-        (Some(text), _) => StoreUrl::parse(&text, None).map_err(|what| format!("--store: {what}")),
-        (None, Some(url)) => Ok(url.clone()),
-        (None, None) => StoreUrl::of_configuration(path.as_deref()),
-    };
-    let url = url.map_err(Failure::usage)?;
+    let url = config.store_url(store.as_deref(), path.as_deref())?;
     if url == StoreUrl::Memory {
         return Err(Failure::usage("the store is memory, which nobody else can see").help(
             "name another one: `--store sqlite:FILE`, or `store = \"sqlite:FILE\"` in the configuration",
         ));
     }
-    let mut accounts =
-        Accounts::open(&url).map_err(|what| Failure::usage(format!("cannot use the store {url}: {what}")))?;
+    let may_make = matches!(action, Action::Add { .. });
+    let mut accounts = Accounts::open(&url, may_make)
+        .map_err(|what| Failure::usage(format!("cannot use the store {url}: {what}")))?;
     let print =
         |text: &str| terminal.out(text).map_err(|error| Failure::internal(format!("cannot write: {error}")));
     let refused = |what: String| Failure::internal(format!("the store {url} refuses: {what}"));
@@ -109,7 +105,8 @@ pub fn user(options: Options, terminal: Terminal) -> Result<Exit, Failure> {
             "`user list` shows all"
         }));
     }
-    print(&format!("{account} {done}\n"))?;
+    let made = if accounts.are_new() { format!(", which is the first in {url}") } else { String::new() };
+    print(&format!("{account} {done}{made}\n"))?;
     Ok(Exit::Passed)
 }
 

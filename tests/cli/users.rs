@@ -39,3 +39,41 @@ fn a_store_is_its_owners() {
     let ended = program.finish().exits(0);
     assert!(ended.stderr.contains("others on this machine can read the store"), "{}", ended.stderr);
 }
+
+#[test]
+fn it_and_the_router_have_the_same_store() {
+    let folder = Folder::small();
+    folder.write(
+        "serve.toml",
+        "listen = \"127.0.0.1:0\"\ndomain = \"bench.local\"\nscenario = \"small.toml\"\n",
+    );
+    let ended = folder.run("user add alice --password x --config serve.toml").exits(2);
+    assert_eq!(ended.complaint().0, "error: the store is memory, which nobody else can see");
+    assert!(!folder.path("xmpp-bench.db").exists());
+    let checked = folder.run("serve serve.toml --check-config").exits(0);
+    assert!(checked.stdout.ends_with("store memory\n"), "{}", checked.stdout);
+}
+
+#[test]
+fn only_add_makes_a_store() {
+    let folder = Folder::new();
+    for words in ["list", "remove alice", "password alice --password x"] {
+        let ended = folder.run(&format!("user {words} --store sqlite:typo.db")).exits(2);
+        let error = "error: cannot use the store sqlite:typo.db: there is no typo.db; `serve` and `user add` make one";
+        assert_eq!((ended.complaint().0, &*ended.stdout), (error, ""));
+        assert!(!folder.path("typo.db").exists(), "{words}");
+    }
+    folder.write("empty.db", "");
+    let ended = folder.run("user list --store sqlite:empty.db").exits(2);
+    assert!(ended.complaint().0.contains("it has nothing of a router"), "{}", ended.stderr);
+    let added = folder.run("user add alice --password x --store sqlite:new.db").exits(0);
+    assert_eq!(added.stdout, "alice@localhost added, which is the first in sqlite:new.db\n");
+    let added = folder.run("user add bob --password x --store sqlite:new.db").exits(0);
+    assert_eq!(added.stdout, "bob@localhost added\n");
+    for words in ["user add alice --password x", "serve"] {
+        let ended = folder.run(&format!("{words} --store sqlite:no/where/x.db")).exits(2);
+        let error =
+            "error: cannot use the store sqlite:no/where/x.db: there is no folder no/where; make it first";
+        assert_eq!(ended.complaint().0, error);
+    }
+}

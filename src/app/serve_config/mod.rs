@@ -117,6 +117,7 @@ impl ServeConfig {
             users: vec![User { name: "admin".to_owned(), password: "admin".to_owned() }],
             registration: true,
             registrations_per_minute: None,
+            store: Some(StoreUrl::Memory),
             ..Self::default()
         };
         config.admins = vec![format!("admin@{}", config.domain)];
@@ -131,6 +132,22 @@ impl ServeConfig {
             }
         }
         domain.clone_into(&mut self.domain);
+    }
+
+    /// Where accounts are kept: as `flag` says, else the configuration that was read from `path`, if any. Where nobody says it,
+    /// in memory with a scenario, whose accounts are made anew each time, else in a file.
+    ///
+    /// # Errors
+    /// Exit code 2: it is no store, or there is no folder for it.
+    pub fn store_url(&self, flag: Option<&str>, path: Option<&Path>) -> Result<StoreUrl, Failure> {
+        if let Some(text) = flag {
+            return StoreUrl::parse(text, None).map_err(|what| Failure::usage(format!("--store: {what}")));
+        }
+        match &self.store {
+            Some(url) => Ok(url.clone()),
+            None if self.scenario.is_some() => Ok(StoreUrl::Memory),
+            None => StoreUrl::of_configuration(path).map_err(Failure::usage),
+        }
     }
 
     /// Reads the file at `path`.

@@ -37,14 +37,18 @@ const LOCK_KEY: i64 = 0x786d_7070_2d62_656e;
 pub(super) enum Role {
     /// The one server that has these accounts in memory.
     Server,
-    /// Somebody beside it.
+    /// Somebody beside it: a database that is not there was misspelt.
     Tool,
+    /// Somebody beside it who may make the database.
+    Maker,
 }
 
 /// A connection.
 #[derive(Debug)]
 pub(super) struct Database {
     pub(super) link: Link,
+    /// Whether the tables were made for this connection.
+    pub(super) is_new: bool,
 }
 
 /// To which database.
@@ -95,6 +99,9 @@ impl Database {
             Ok::<_, String>((database, found))
         };
         let (mut database, found) = in_time(CONNECT_MAX, opened).await?;
+        if found == 0 && role == Role::Tool {
+            return Err(format!("it has nothing of a router; {MAKERS}"));
+        }
         if found < newest {
             let migrated = async { database.migrate_to(newest).await.map_err(text) };
             in_time(MIGRATION_MAX, migrated).await?;
@@ -103,6 +110,7 @@ impl Database {
             let program = "this program knows tables up to version";
             return Err(format!("its tables have version {found}, {program} {newest}: use a newer program"));
         }
+        database.is_new = found == 0;
         Ok(database)
     }
 
@@ -112,7 +120,11 @@ impl Database {
         match url {
             StoreUrl::Memory => unreachable!("memory is no database"),
             StoreUrl::Sqlite(file) => {
-                make_private(file)?;
+                if role != Role::Tool {
+                    make_private(file)?;
+                } else if !file.exists() {
+                    return Err(format!("there is no {}; {MAKERS}", file.display()));
+                }
                 let options = SqliteConnectOptions::new()
                     .filename(file)
                     .journal_mode(SqliteJournalMode::Wal)
@@ -122,7 +134,7 @@ impl Database {
                     .busy_timeout(CONNECT_MAX)
                     .disable_statement_logging();
                 let link = SqliteConnection::connect_with(&options).await.map_err(text)?;
-                Ok(Self { link: Link::Sqlite(link) })
+                Ok(Self { link: Link::Sqlite(link), is_new: false })
             }
             StoreUrl::Postgres(url) => {
                 let options = PgConnectOptions::from_str(url).map_err(text)?;
@@ -136,7 +148,7 @@ impl Database {
                         return Err(TAKEN.to_owned());
                     }
                 }
-                Ok(Self { link: Link::Postgres(link) })
+                Ok(Self { link: Link::Postgres(link), is_new: false })
             }
         }
     }
@@ -231,6 +243,9 @@ impl Database {
     }
 }
 
+/// Who makes a store that is not there.
+const MAKERS: &str = "`serve` and `user add` make one";
+
 /// Whoever reads keys of passwords may try passwords; the rest is nobody else's concern either.
 const PRIVATE: u32 = 0o600;
 
@@ -240,7 +255,13 @@ fn make_private(file: &Path) -> Result<(), String> {
     match File::options().write(true).create_new(true).mode(PRIVATE).open(file) {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(format!("cannot make {}: {error}", file.display())),
+        Err(error) => {
+            let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists());
+            Err(match folder {
+                Some(folder) => format!("there is no folder {}; make it first", folder.display()),
+                None => format!("cannot make {}: {error}", file.display()),
+            })
+        }
     }
 }
 
@@ -269,7 +290,9 @@ impl ServerLock {
         let mut path = PathBuf::from(database).into_os_string();
         path.push("-lock");
         let file = File::options().create(true).append(true).mode(PRIVATE).open(&path);
-        let file = file.map_err(|error| format!("cannot open {}: {error}", path.display()))?;
+        let file = file.map_err(|error| {
+            make_private(database).err().unwrap_or_else(|| format!("cannot open {}: {error}", path.display()))
+        })?;
         flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
             Errno::WOULDBLOCK => TAKEN.to_owned(),
             error => format!("cannot lock {}: {error}", path.display()),

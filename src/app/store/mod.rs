@@ -158,14 +158,21 @@ pub struct Accounts {
 }
 
 impl Accounts {
-    /// Connects and brings the tables up to date.
+    /// Connects and brings the tables up to date; if there are none, `may_make` them.
     ///
     /// # Errors
     /// As [`Opened::open`]; a server may run beside.
-    pub fn open(url: &StoreUrl) -> Result<Self, String> {
+    pub fn open(url: &StoreUrl, may_make: bool) -> Result<Self, String> {
         let runtime = runtime()?;
-        let database = runtime.block_on(Database::connect(url, Role::Tool))?;
+        let role = if may_make { Role::Maker } else { Role::Tool };
+        let database = runtime.block_on(Database::connect(url, role))?;
         Ok(Self { runtime, database })
+    }
+
+    /// Whether the tables were made by this.
+    #[must_use]
+    pub const fn are_new(&self) -> bool {
+        self.database.is_new
     }
 
     /// Does `change`, and leaves word for a running server. `false`: an account to be added is there already, or one to be

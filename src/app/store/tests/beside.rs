@@ -30,7 +30,7 @@ fn a_removed_account_leaves_nothing_with_its_contacts() {
     opened.save_now(&made).unwrap();
     drop(opened);
     let removed = AccountNews::Removed { account: jid(0) };
-    assert_eq!(Accounts::open(&url).unwrap().change(&removed, false), Ok(true));
+    assert_eq!(Accounts::open(&url, false).unwrap().change(&removed, false), Ok(true));
     let mut again = Opened::open(&url, "d", |_| Ok(())).unwrap();
     let records = accounts(&mut again);
     assert_eq!(records.len(), 4);
@@ -42,7 +42,7 @@ fn a_removed_account_leaves_nothing_with_its_contacts() {
     // A server that ran meanwhile did not know, and saved the item once more.
     again.save_now(&[Change::PutItem { account: jid(4), item: item(0, Subscription::Both) }]).unwrap();
     drop(again);
-    let mut beside = Accounts::open(&url).unwrap();
+    let mut beside = Accounts::open(&url, false).unwrap();
     beside.runtime.block_on(async {
         let sql = "INSERT INTO admin_changes (account, removed) VALUES ('u0@d', true)";
         beside.database.run_all(sql).await.unwrap();
@@ -69,7 +69,7 @@ impl Opened {
 /// The operator's second word, said while the server carries out the first one, stands.
 fn the_operators_word_stands(url: &StoreUrl) {
     let mut opened = Opened::open(url, "d", |_| Ok(())).unwrap();
-    let mut beside = Accounts::open(url).unwrap();
+    let mut beside = Accounts::open(url, false).unwrap();
     let word = |password| AccountNews::Put { account: jid(1), credentials: credentials(password) };
     let put = |password| Change::PutAccount { account: jid(1), credentials: credentials(password) };
     let removed = AccountNews::Removed { account: jid(1) };
@@ -119,7 +119,7 @@ fn news_that_cannot_be_forgotten_are_told_once() {
     let folder = tempfile::tempdir().unwrap();
     let url = StoreUrl::Sqlite(folder.path().join("a.db"));
     let mut opened = Opened::open(&url, "d", |_| Ok(())).unwrap();
-    let mut beside = Accounts::open(&url).unwrap();
+    let mut beside = Accounts::open(&url, false).unwrap();
     let add = |number| AccountNews::Put { account: jid(number), credentials: credentials(2) };
     assert_eq!((beside.change(&add(1), true), beside.change(&add(2), true)), (Ok(true), Ok(true)));
     let second = "(SELECT max(id) FROM admin_changes)";

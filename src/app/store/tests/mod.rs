@@ -238,7 +238,7 @@ fn one_server_for_each_database_and_none_that_is_too_old() {
     let open = || Opened::open(&url, "d", |_| Ok(()));
     let mut first = open().unwrap();
     assert_eq!(open().unwrap_err(), "another router has it open");
-    Accounts::open(&url).unwrap();
+    Accounts::open(&url, false).unwrap();
     let newer = async {
         let database = &mut first.database;
         database::execute!(database, "UPDATE schema_version SET version = 1000").unwrap();
@@ -265,7 +265,7 @@ fn what_is_sent_is_saved_and_what_the_operator_does_is_told() {
     }
     assert_eq!((0..3).map(|_| is_saved.recv().unwrap()).collect::<Vec<_>>(), [0, 1, 2]);
     assert!(store.is_up());
-    let mut beside = Accounts::open(&url).unwrap();
+    let mut beside = Accounts::open(&url, false).unwrap();
     let removed = AccountNews::Removed { account: jid(0) };
     assert_eq!(beside.change(&removed, false), Ok(true));
     assert_eq!(beside.change(&removed, false), Ok(false));
