@@ -47,7 +47,7 @@ fn mistakes_have_a_place_and_a_way_out() {
             "c:1:12: unknown key `nam`",
             Some("did you mean `name`?"),
         ),
-        ("store = \"mysql:x\"", "c:1:9: store: unknown store `mysql:x`", None),
+        ("store = \"mysql:x\"", "c:1:9: store: unknown store `mysql:…`; there is: ", None),
         ("reactors = 0", "c:1:12: reactors: 0 is not between 1 and 128", None),
         ("domain = 5", "c:1:10: invalid type: integer `5`, expected a string", None),
         ("é = 1", "c:1:1: ", None),

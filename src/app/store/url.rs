@@ -42,7 +42,27 @@ impl StoreUrl {
         if POSTGRES.iter().any(|scheme| text.starts_with(scheme)) {
             return Ok(Self::Postgres(text.to_owned()));
         }
-        Err(format!("unknown store `{text}`; there is: memory, sqlite:FILE, postgres://USER@HOST/DATABASE"))
+        Err(unknown(text))
+    }
+}
+
+/// What was written may have a password behind its scheme, which is for no terminal and no log.
+fn unknown(text: &str) -> String {
+    const KNOWN: &str = "memory, sqlite:FILE, postgres://USER@HOST/DATABASE";
+    let Some((scheme, _)) = text.split_once(':') else {
+        // A word, or `//USER:PASSWORD@HOST` without its scheme.
+        let shown = if text.contains('@') { String::new() } else { format!(" `{text}`") };
+        return format!("unknown store{shown}; there is: {KNOWN}");
+    };
+    let nearest = [("sqlite", "sqlite:"), ("postgres", POSTGRES[0]), ("postgresql", POSTGRES[0])]
+        .map(|(name, written)| (strsim::jaro_winkler(&scheme.to_lowercase(), name), written))
+        .into_iter()
+        .max_by(|a, b| a.0.total_cmp(&b.0));
+    match nearest {
+        Some((likeness, written)) if likeness > 0.8 => {
+            format!("unknown store `{scheme}:…`: did you mean `{written}…`?")
+        }
+        _ => format!("unknown store `{scheme}:…`; there is: {KNOWN}"),
     }
 }
 
@@ -103,6 +123,25 @@ mod tests {
         for bad in ["", "sqlite", "sqlite:", "sqlite:a?mode=ro", "mysql://h", "a.db"] {
             assert!(parse(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_misspelt_store_is_not_shown_whole() {
+        let wrong = |text| StoreUrl::parse(text, None).unwrap_err();
+        assert_eq!(
+            wrong("postgre://u:secret@h/d"),
+            "unknown store `postgre:…`: did you mean `postgres://…`?"
+        );
+        assert_eq!(
+            wrong("Postgres:u:secret@h/d"),
+            "unknown store `Postgres:…`: did you mean `postgres://…`?"
+        );
+        assert_eq!(wrong("sqlit:a.db"), "unknown store `sqlit:…`: did you mean `sqlite:…`?");
+        let known = "there is: memory, sqlite:FILE, postgres://USER@HOST/DATABASE";
+        assert_eq!(wrong("mysql://u:secret@h"), format!("unknown store `mysql:…`; {known}"));
+        assert_eq!(wrong("a.db"), format!("unknown store `a.db`; {known}"));
+        assert_eq!(wrong("secret@h"), format!("unknown store; {known}"));
+        assert!(!wrong("//u:secret@h/d").contains("secret"));
     }
 
     #[test]
