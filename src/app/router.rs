@@ -25,14 +25,23 @@ const SALT_BYTES: usize = 16;
 /// # Errors
 /// One line: the domain is none, or the operating system has no random numbers.
 pub fn config(domain: &str, mechanisms: Vec<Mechanism>) -> Result<ServerConfig, String> {
-    let jid = Jid::parse(domain).map_err(|error| format!("`{domain}` is no domain: {error}"))?;
-    if jid.as_ref().local().is_some() || jid.as_ref().resource().is_some() {
-        return Err(format!("`{domain}` is no domain but an address"));
-    }
+    let jid = self::domain(domain)?;
     let mut config = ServerConfig::new(jid.as_ref().domain(), mechanisms, random()?);
     config.utc_at_zero = clock::utc_at_zero();
     config.started = Clock.now();
     Ok(config)
+}
+
+/// The domain as addresses have it.
+///
+/// # Errors
+/// One line: it is none.
+pub fn domain(text: &str) -> Result<Jid, String> {
+    let jid = Jid::parse(text).map_err(|error| format!("`{text}` is no domain: {error}"))?;
+    if jid.as_ref().local().is_some() || jid.as_ref().resource().is_some() {
+        return Err(format!("`{text}` is no domain but an address"));
+    }
+    Ok(jid)
 }
 
 /// A router that gets its accounts.
@@ -146,17 +155,25 @@ impl Builder {
 /// What is kept of a password beyond the process.
 pub const KEPT: [Mechanism; 2] = [Mechanism::ScramSha256, Mechanism::ScramSha1];
 
+/// Looks at a password without doing its work.
+///
+/// # Errors
+/// One line: nobody could log in with it.
+pub fn possible_password(password: &str) -> Result<(), String> {
+    let prepared = Credentials::derive(password, &[Mechanism::ScramSha1], b"salt", 1, &[0; 32]);
+    if password.is_empty() || prepared == Credentials::default() {
+        return Err("the password is empty or has characters that no client can send (RFC 4013)".to_owned());
+    }
+    Ok(())
+}
+
 /// Salted keys of a password, with a salt of their own, as a store keeps them.
 ///
 /// # Errors
 /// One line: the operating system has no random numbers, or nobody could log in with that password.
 pub fn kept_credentials(password: &str) -> Result<Credentials, String> {
-    let salt = random::<SALT_BYTES>()?;
-    let credentials = Credentials::derive(password, &KEPT, &salt, SCRAM_ITERATIONS, &[0; 32]);
-    if password.is_empty() || credentials == Credentials::default() {
-        return Err("the password is empty or has characters that no client can send (RFC 4013)".to_owned());
-    }
-    Ok(credentials)
+    possible_password(password)?;
+    Ok(Credentials::derive(password, &KEPT, &random::<SALT_BYTES>()?, SCRAM_ITERATIONS, &[0; 32]))
 }
 
 /// Keys of each password, on all cores that this process may use: PBKDF2 takes 1.5 ms each.

@@ -2,7 +2,6 @@
 //!
 //! It has no seed: nothing that a client sees of this router can be guessed.
 
-use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -213,10 +212,8 @@ fn build(config: &ServeConfig, url: &StoreUrl, reactors: usize) -> Result<Built,
         opened = Some(database);
     }
     let loaded = builder.account_count();
-    let mut names = HashSet::new();
     for user in &config.users {
-        // Written twice is a mistake; there already is not.
-        if !names.insert(&user.name) || !builder.has_account(&user.name) {
+        if !builder.has_account(&user.name) {
             builder.add_account(&user.name, &user.password).map_err(Failure::usage)?;
         }
     }

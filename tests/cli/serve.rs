@@ -79,7 +79,12 @@ fn a_wrong_configuration_is_2() {
             "serve.toml:1:15: unknown mechanism",
             "did you mean `SCRAM-SHA-256`?",
         ),
-        ("domain = \"a@b\"", "`a@b` is no domain but an address", ""),
+        ("domain = \"a@b\"", "serve.toml:1:10: domain: `a@b` is no domain but an address", ""),
+        (
+            "users = [{ name = \"a\", password = \"x\" }, { name = \"A\", password = \"x\" }]",
+            "serve.toml:1:51: users: `A` is the same account as `a`",
+            "",
+        ),
         ("scenario = \"none.toml\"", "cannot read scenario none.toml: ", ""),
         (
             "listen = \"0.0.0.0:5222\"",
@@ -89,7 +94,11 @@ fn a_wrong_configuration_is_2() {
         ),
     ];
     for (text, error, help) in cases {
-        let ended = Folder::with("serve.toml", text).run("serve serve.toml").exits(2);
+        let folder = Folder::with("serve.toml", text);
+        // What can be found without starting anything is found so.
+        let checked = folder.run("serve serve.toml --check-config").exits(2);
+        let ended = folder.run("serve serve.toml").exits(2);
+        assert_eq!(checked.complaint(), ended.complaint());
         assert!(ended.stderr.starts_with(&format!("error: {error}")), "{text}:\n{}", ended.stderr);
         assert!(ended.complaint().1.contains(help), "{text}:\n{}", ended.stderr);
         assert_eq!(ended.stdout, "", "{text}");
@@ -112,4 +121,13 @@ fn an_address_that_cannot_be_had_is_2() {
     let ended = folder.run(&format!("serve --listen {address}")).exits(2);
     let error = format!("error: cannot listen on {address}: Address already in use (os error 98)");
     assert_eq!(ended.complaint(), (error.as_str(), "help: `--listen 127.0.0.1:0` takes any free port"));
+}
+
+#[test]
+fn a_right_configuration_is_said_to_be_and_nothing_starts() {
+    let text = "listen = \"127.0.0.1:0\"\ndomain = \"d\"\nstore = \"sqlite:r.db\"\n";
+    let folder = Folder::with("serve.toml", text);
+    let ended = folder.run("serve serve.toml --check-config").exits(0);
+    assert_eq!(ended.stdout, "serve.toml: ok: d on 127.0.0.1:0, store sqlite:r.db\n");
+    assert!(!folder.path("r.db").exists());
 }

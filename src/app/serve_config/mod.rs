@@ -3,6 +3,7 @@
 //! It starts nothing. A mistake is an error with its place and, where a name is misspelt, the nearest valid one.
 
 mod contact;
+mod users;
 
 use std::net::SocketAddr;
 use std::num::NonZero;
@@ -13,11 +14,14 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::exit::{Complaint, Exit, Failure};
+use super::router;
 use super::store::StoreUrl;
 use crate::limits::{HOMES_MAX, REGISTRATIONS_PER_MINUTE};
 use crate::server::{ConflictPolicy, Contacts};
 use crate::stanza::Jid;
 use crate::stream::Mechanism;
+
+pub use users::User;
 
 /// Where `serve` listens unless told otherwise.
 const DEFAULT_LISTEN: &str = "127.0.0.1:5222";
@@ -55,16 +59,6 @@ pub struct ServeConfig {
     pub admins: Vec<String>,
 }
 
-/// One account.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct User {
-    /// Localpart.
-    pub name: String,
-    /// Password.
-    pub password: String,
-}
-
 /// The file as it is written.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -72,11 +66,11 @@ struct File {
     listen: Option<Spanned<String>>,
     reactors: Option<Spanned<usize>>,
     pin: Option<bool>,
-    domain: Option<String>,
-    mechanisms: Option<Vec<Spanned<String>>>,
+    domain: Option<Spanned<String>>,
+    mechanisms: Option<Spanned<Vec<Spanned<String>>>>,
     conflict: Option<Spanned<String>>,
     anonymous: Option<bool>,
-    users: Option<Vec<User>>,
+    users: Option<Vec<users::Written>>,
     scenario: Option<PathBuf>,
     store: Option<Spanned<String>>,
     contact: Option<contact::Contact>,
@@ -188,15 +182,13 @@ impl ServeConfig {
             let help = Some("leave it away for one reactor for each core".to_owned());
             return Err(faults.at(reactors.span(), what, help));
         }
-        let mut mechanisms = match &file.mechanisms {
-            None => defaults.mechanisms,
-            Some(names) => names.iter().map(|name| mechanism(name, faults)).collect::<Result<_, _>>()?,
-        };
-        if file.anonymous == Some(true) && !mechanisms.contains(&Mechanism::Anonymous) {
-            mechanisms.push(Mechanism::Anonymous);
-        }
+        let mechanisms = mechanisms(file.mechanisms.as_ref(), file.anonymous, faults)?;
         let conflict = file.conflict.as_ref().map_or(Ok(defaults.conflict), |word| conflict(word, faults))?;
-        let domain = file.domain.unwrap_or(defaults.domain);
+        if let Some(domain) = &file.domain {
+            let valid = router::domain(domain.get_ref());
+            valid.map_err(|what| faults.at(domain.span(), format!("domain: {what}"), None))?;
+        }
+        let domain = file.domain.map_or(defaults.domain, Spanned::into_inner);
         let admins = file.admins.unwrap_or_default();
         let admins = admins.into_iter().map(|admin| self::admin(admin, &domain, faults));
         let store = file.store.as_ref().map(|url| {
@@ -209,10 +201,10 @@ impl ServeConfig {
             listen,
             reactors: file.reactors.map(Spanned::into_inner),
             pin: file.pin.unwrap_or(defaults.pin),
+            users: users::check(file.users.unwrap_or_default(), &domain, faults)?,
             domain,
             mechanisms,
             conflict,
-            users: file.users.unwrap_or_default(),
             scenario: file.scenario,
             store,
             contacts: file.contact.unwrap_or_default().check(faults)?,
@@ -236,6 +228,30 @@ pub fn loopback_only(address: SocketAddr) -> Result<(), String> {
     Err(format!(
         "{address} is not loopback, and there is no TLS yet: passwords would cross the network in the clear"
     ))
+}
+
+/// Which are offered.
+fn mechanisms(
+    names: Option<&Spanned<Vec<Spanned<String>>>>,
+    anonymous: Option<bool>,
+    faults: Faults<'_>,
+) -> Result<Vec<Mechanism>, Failure> {
+    let mut offered = match names {
+        None => DEFAULT_MECHANISMS.to_vec(),
+        Some(names) => {
+            names.get_ref().iter().map(|name| mechanism(name, faults)).collect::<Result<_, _>>()?
+        }
+    };
+    if anonymous == Some(true) && !offered.contains(&Mechanism::Anonymous) {
+        offered.push(Mechanism::Anonymous);
+    }
+    match names {
+        Some(names) if offered.is_empty() => {
+            let help = "leave it away for SCRAM-SHA-256, SCRAM-SHA-1 and PLAIN".to_owned();
+            Err(faults.at(names.span(), "mechanisms: nobody can log in without one".to_owned(), Some(help)))
+        }
+        Some(_) | None => Ok(offered),
+    }
 }
 
 fn mechanism(name: &Spanned<String>, faults: Faults<'_>) -> Result<Mechanism, Failure> {

@@ -26,6 +26,8 @@ fn every_key_is_optional() {
         Some(Path::new("/x")),
     )
     .unwrap();
+    let anonymous = ServeConfig::parse("mechanisms = []\nanonymous = true", "c", None).unwrap();
+    assert_eq!(anonymous.mechanisms, [Mechanism::Anonymous]);
     assert_eq!(config.listen.to_string(), "[::1]:0");
     assert_eq!(config.mechanisms, [Mechanism::Plain, Mechanism::Anonymous]);
     assert_eq!((config.reactors, config.pin), (Some(3), true));
@@ -38,59 +40,81 @@ fn every_key_is_optional() {
     assert_eq!(config.users, [User { name: "a".into(), password: "b".into() }]);
 }
 
+/// A file, the complaint, and the way out.
+const MISTAKES: &[(&str, &str, Option<&str>)] = &[
+    ("domain = \"a\"\nlisen = \"x\"", "c:2:1: unknown key `lisen`", Some("did you mean `listen`?")),
+    (
+        "users = [{ nam = \"a\", password = \"b\" }]",
+        "c:1:12: unknown key `nam`",
+        Some("did you mean `name`?"),
+    ),
+    ("store = \"mysql:x\"", "c:1:9: store: unknown store `mysql:…`; there is: ", None),
+    ("reactors = 0", "c:1:12: reactors: 0 is not between 1 and 128", None),
+    ("domain = 5", "c:1:10: invalid type: integer `5`, expected a string", None),
+    ("é = 1", "c:1:1: ", None),
+    ("users = [{ name = \"a\" }]", "c:1:10: missing field `password`", None),
+    ("domain = \"a", "c:1:", None),
+    ("listen = \"nowhere\"", "c:1:10: listen: not ADDRESS:PORT", None),
+    (
+        "listen = \"0.0.0.0:5222\"",
+        "c:1:10: listen: 0.0.0.0:5222 is not loopback, and there is no TLS yet",
+        None,
+    ),
+    (
+        "mechanisms = [\"PLAIN\", \"SCRAM-SHA-255\"]",
+        "c:1:24: unknown mechanism",
+        Some("did you mean `SCRAM-SHA-256`?"),
+    ),
+    (
+        "conflict = \"x\"",
+        "c:1:12: unknown conflict policy `x`",
+        Some("there is: replace, assign-other, refuse"),
+    ),
+    (
+        "[contact]\nadmin = [\"mailto:a@b\", \"a@b\"]",
+        "c:2:24: contact: `a@b` is no URI",
+        Some("for instance \"mailto:admin@example.org\" or \"xmpp:admin@example.org\""),
+    ),
+    (
+        "domain = \"d\"\nadmins = [\"a@d\", \"a@e\"]",
+        "c:2:18: admins: `a@e` is no account of d",
+        Some("for instance \"admin@d\""),
+    ),
+    ("admins = [\"a\"]", "c:1:11: admins: `a` is no account of localhost", None),
+    ("admins = [\"a@localhost/r\"]", "c:1:11: admins: `a@localhost/r` is no account of localhost", None),
+    ("domain = \"a b\"", "c:1:10: domain: `a b` is no domain: ", None),
+    ("domain = \"a@b\"", "c:1:10: domain: `a@b` is no domain but an address", None),
+    ("mechanisms = []", "c:1:14: mechanisms: nobody can log in without one", None),
+    ("users = [{ name = \"a b\", password = \"x\" }]", "c:1:19: users: `a b` is no name: ", None),
+    (
+        "[[users]]\nname = \"a\"\npassword = \"x\"\n[[users]]\nname = \"a\"\npassword = \"y\"",
+        "c:5:8: users: `a` is there twice",
+        None,
+    ),
+    (
+        "[[users]]\nname = \"Alice\"\npassword = \"x\"\n[[users]]\nname = \"alice\"\npassword = \"y\"",
+        "c:5:8: users: `alice` is the same account as `Alice`",
+        None,
+    ),
+    (
+        "users = [{ name = \"a\", password = \"\" }]",
+        "c:1:35: users: the password is empty or has characters that no client can send (RFC 4013)",
+        None,
+    ),
+    ("users = [{ name = \"a\", password = \"\\u0007\" }]", "c:1:35: users: the password is empty or", None),
+    ("[contact]\nadmins = []", "c:2:1: unknown key `admins`", Some("did you mean `admin`?")),
+];
+
 #[test]
 fn mistakes_have_a_place_and_a_way_out() {
-    let cases = [
-        ("domain = \"a\"\nlisen = \"x\"", "c:2:1: unknown key `lisen`", Some("did you mean `listen`?")),
-        (
-            "users = [{ nam = \"a\", password = \"b\" }]",
-            "c:1:12: unknown key `nam`",
-            Some("did you mean `name`?"),
-        ),
-        ("store = \"mysql:x\"", "c:1:9: store: unknown store `mysql:…`; there is: ", None),
-        ("reactors = 0", "c:1:12: reactors: 0 is not between 1 and 128", None),
-        ("domain = 5", "c:1:10: invalid type: integer `5`, expected a string", None),
-        ("é = 1", "c:1:1: ", None),
-        ("users = [{ name = \"a\" }]", "c:1:10: missing field `password`", None),
-        ("domain = \"a", "c:1:", None),
-        ("listen = \"nowhere\"", "c:1:10: listen: not ADDRESS:PORT", None),
-        (
-            "listen = \"0.0.0.0:5222\"",
-            "c:1:10: listen: 0.0.0.0:5222 is not loopback, and there is no TLS yet",
-            None,
-        ),
-        (
-            "mechanisms = [\"PLAIN\", \"SCRAM-SHA-255\"]",
-            "c:1:24: unknown mechanism",
-            Some("did you mean `SCRAM-SHA-256`?"),
-        ),
-        (
-            "conflict = \"x\"",
-            "c:1:12: unknown conflict policy `x`",
-            Some("there is: replace, assign-other, refuse"),
-        ),
-        (
-            "[contact]\nadmin = [\"mailto:a@b\", \"a@b\"]",
-            "c:2:24: contact: `a@b` is no URI",
-            Some("for instance \"mailto:admin@example.org\" or \"xmpp:admin@example.org\""),
-        ),
-        (
-            "domain = \"d\"\nadmins = [\"a@d\", \"a@e\"]",
-            "c:2:18: admins: `a@e` is no account of d",
-            Some("for instance \"admin@d\""),
-        ),
-        ("admins = [\"a\"]", "c:1:11: admins: `a` is no account of localhost", None),
-        ("admins = [\"a@localhost/r\"]", "c:1:11: admins: `a@localhost/r` is no account of localhost", None),
-        ("[contact]\nadmins = []", "c:2:1: unknown key `admins`", Some("did you mean `admin`?")),
-    ];
-    for (text, what, help) in cases {
+    for (text, what, help) in MISTAKES {
         let failure = ServeConfig::parse(text, "c", None).unwrap_err();
         assert_eq!(failure.exit, Exit::Usage);
         let complaint = &failure.errors[0];
         assert!(complaint.what.starts_with(what), "{text}\n{}", complaint.what);
         assert!(!complaint.what.contains('\n'), "{}", complaint.what);
-        if let Some(help) = help {
-            assert_eq!(complaint.help.as_deref(), Some(help), "{text}");
+        if help.is_some() {
+            assert_eq!(complaint.help.as_deref(), *help, "{text}");
         }
     }
 }
