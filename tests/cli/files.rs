@@ -3,7 +3,7 @@
 use super::program::{Folder, SMALL};
 
 /// What is changed in [`SMALL`], and the complaint that follows.
-const MISTAKES: [(&str, &str, &str, &str); 11] = [
+const MISTAKES: [(&str, &str, &str, &str); 13] = [
     ("seed = 7", "sede = 7", "small.toml:2:1: unknown key `sede`", "did you mean `seed`?"),
     (
         "roster  = { graph = \"ring\"",
@@ -12,6 +12,8 @@ const MISTAKES: [(&str, &str, &str, &str); 11] = [
         "did you mean `graph`?",
     ),
     ("count   = 10", "count = \"ten\"", "small.toml:9:9: `count` must be a whole number, not text", ""),
+    ("\"bench.local\"", "\"a b\"", "small.toml:6:10: `a b` is no domain", ""),
+    ("\"bench.local\"", "\"a@b\"", "small.toml:6:10: `a@b` is no domain", ""),
     ("\"1s\"", "1", "small.toml:19:12: `duration`: `1` is no duration; write a number with", ""),
     ("\"1/h\"", "\"fast\"", "small.toml:20:39: `rate`: `fast` is no rate; write a number per s", ""),
     ("\"ring\"", "\"rign\"", "small.toml:11:21: unknown graph value `rign`", "did you mean `ring`?"),
@@ -66,6 +68,9 @@ fn every_mistake_is_told_at_once() {
 #[test]
 fn an_override_that_does_not_fit_names_itself() {
     let folder = Folder::small();
+    let domain = ["small.toml", "--domain", "a b"];
+    let ended = folder.start_args(&domain, &[]).finish().exits(2);
+    assert_eq!(ended.complaint().0, "error: --set target.domain: `a b` is no domain");
     let cases = [
         ("users.coutn=1", "error: --set users.coutn: unknown key `coutn`", "help: did you mean `count`?"),
         ("users.count=many", "error: --set users.count: `count` must be a whole number, not text", ""),

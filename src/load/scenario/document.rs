@@ -10,6 +10,7 @@ use super::files::Files;
 use super::units;
 use super::{Phase, PhaseKind, Scenario, TargetSpec};
 use crate::metrics::{Bound, Metric, Slo, Unit};
+use crate::stanza::Jid;
 
 const ROOT: Words = Words {
     known: &["name", "seed", "target", "users", "phase", "slo"],
@@ -64,11 +65,17 @@ fn target<'t>(value: &'t Spanned<DeValue<'t>>, faults: &mut Faults<'_>) -> Optio
     for (key, text) in [("server", server), ("domain", domain)] {
         if text.is_some_and(|t| t.trim().is_empty()) {
             faults.add(fields.value_span(key), format!("`{key}` is empty"), None);
+        } else if let Some(text) = text.filter(|text| key == "domain" && !is_domain(text)) {
+            faults.add(fields.value_span(key), format!("`{text}` is no domain"), None);
         }
     }
     let source_ips = fields.parsed("source_ips", faults, units::addresses).unwrap_or_default();
     let server_place = faults.place(fields.value_span("server").start);
     Some(TargetSpec { server: server?.to_owned(), server_place, domain: domain?.to_owned(), source_ips })
+}
+
+fn is_domain(text: &str) -> bool {
+    Jid::parse(text).is_ok_and(|jid| jid.as_ref().local().is_none() && jid.as_ref().resource().is_none())
 }
 
 const SLO: Words = Words { known: &["phase", "metric", "max", "min"], later: &["class", "abort"] };
