@@ -120,6 +120,10 @@ fn complaint(path: &Path, error: ScenarioError) -> Complaint {
 /// A file that cannot be read, and the scenarios that could have been meant.
 fn unreadable(path: &Path, error: &io::Error) -> Failure {
     let failure = Failure::usage(format!("cannot read scenario {}: {error}", path.display()));
+    if error.kind() != io::ErrorKind::NotFound {
+        // It is there; no other one was meant.
+        return failure;
+    }
     let folder =
         path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     let mut known = scenarios_in(folder);
@@ -202,6 +206,16 @@ mod tests {
         assert!(help("smok.toml").ends_with("smoke.toml?"), "{}", help("smok.toml"));
         let list = help("zzz.toml");
         assert!(list.contains("big_chat.toml") && !list.contains("Cargo.toml"), "{list}");
+    }
+
+    #[test]
+    fn a_file_that_is_no_text_is_the_one_that_was_meant() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("r.toml");
+        fs::write(&path, b"name = \"\xff\"").unwrap();
+        let failure = load(&path, &Overrides::default()).unwrap_err();
+        assert!(failure.errors[0].what.contains("UTF-8"), "{failure:?}");
+        assert_eq!((failure.exit, &failure.errors[0].help), (Exit::Usage, &None));
     }
 
     #[test]
