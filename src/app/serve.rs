@@ -10,6 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 use super::exit::{Exit, Failure};
 use super::report::numbers::{bytes, count};
@@ -290,14 +291,34 @@ fn shares(busiest: &[BusyAccount]) -> String {
 
 /// Starts the log on stderr: `default` unless `XB_LOG` says otherwise.
 pub(super) fn start_log(default: &str, terminal: Terminal) {
-    let filter = EnvFilter::try_from_env(LOG_FILTER).unwrap_or_else(|_| EnvFilter::new(default));
+    let wanted = std::env::var_os(LOG_FILTER).filter(|wanted| !wanted.is_empty());
+    let filter = wanted.and_then(|wanted| {
+        let filter = wanted.to_str().and_then(log_filter);
+        if filter.is_none() {
+            let wanted = wanted.to_string_lossy();
+            terminal.warn(&format!(
+                "{LOG_FILTER}=`{wanted}` is no filter, for instance `debug` or `xmpp_bench::server=trace`; \
+                 the log has `{default}`"
+            ));
+        }
+        filter
+    });
     // A second start in one process (tests) keeps the first one's settings.
     let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_env_filter(filter.unwrap_or_else(|| EnvFilter::new(default)))
         .with_writer(std::io::stderr)
         .with_ansi(terminal.stderr_colour())
         .with_target(false)
         .try_init();
+}
+
+/// What was meant. A single word that is no level would be taken for a part of some program, and silence everything else.
+fn log_filter(wanted: &str) -> Option<EnvFilter> {
+    let is_known = |word: &str| {
+        word.contains(['=', '[']) || word.starts_with("xmpp_bench") || word.parse::<LevelFilter>().is_ok()
+    };
+    let filter = EnvFilter::try_new(wanted).ok()?;
+    wanted.split(',').map(str::trim).all(is_known).then_some(filter)
 }
 
 #[cfg(test)]
@@ -318,5 +339,17 @@ mod tests {
             greeting(&ServeConfig::for_test_suites(), address, 1, (&StoreUrl::Memory, 0), Kind::TestSuite);
         assert!(suite.contains("\nhost 127.0.0.1, port 5222, domain localhost\n"), "{suite}");
         assert!(suite.contains("\nadmin admin@localhost, password admin\n"), "{suite}");
+    }
+
+    #[test]
+    fn a_filter_of_the_log_is_levels_and_parts() {
+        for right in
+            ["debug", "INFO", "off", "xmpp_bench::server=trace", "warn,xmpp_bench::app", "sqlx=debug"]
+        {
+            assert!(log_filter(right).is_some(), "{right}");
+        }
+        for wrong in ["debgu", "xmpp_bench=loud", "info,debgu", "=", "a=b=c"] {
+            assert!(log_filter(wrong).is_none(), "{wrong}");
+        }
     }
 }

@@ -131,3 +131,15 @@ fn a_right_configuration_is_said_to_be_and_nothing_starts() {
     assert_eq!(ended.stdout, "serve.toml: ok: d on 127.0.0.1:0, store sqlite:r.db\n");
     assert!(!folder.path("r.db").exists());
 }
+
+#[test]
+fn a_log_filter_that_is_none_is_said_to_be() {
+    let folder = Folder::with("serve.toml", "store = \"memory\"\n");
+    let check = |filter| {
+        folder.start_args(&["serve", "serve.toml", "--check-config"], &[("XB_LOG", filter)]).finish().exits(0)
+    };
+    let warning = "warning: XB_LOG=`debgu` is no filter, for instance `debug` or `xmpp_bench::server=trace`; \
+                   the log has `info`\n";
+    assert_eq!(check("debgu").stderr, warning);
+    assert_eq!(check("debug").stderr, "");
+}
