@@ -22,6 +22,8 @@ use crate::metrics::{HarnessHealth, IdsArrive, Summary, Verdict};
 pub const SCHEMA_VERSION: u32 = 1;
 /// Name of the file in the result's folder.
 pub const FILE_NAME: &str = "result.json";
+/// Its name until it is complete.
+const UNFINISHED_NAME: &str = "result.json.unfinished";
 
 /// One run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -253,14 +255,16 @@ impl ResultFile {
         text
     }
 
-    /// Writes the file into `folder`, which is made.
+    /// Writes the file into `folder`, which is made. A result that is there is replaced, at one stroke: whoever reads sees the
+    /// old one or the new one, whole.
     ///
     /// # Errors
     /// Exit code 1: the folder cannot be made or the file not be written.
     pub fn write(&self, folder: &Path) -> Result<PathBuf, Failure> {
-        let path = folder.join(FILE_NAME);
+        let (path, unfinished) = (folder.join(FILE_NAME), folder.join(UNFINISHED_NAME));
         fs::create_dir_all(folder)
-            .and_then(|()| fs::write(&path, self.to_json()))
+            .and_then(|()| fs::write(&unfinished, self.to_json()))
+            .and_then(|()| fs::rename(&unfinished, &path))
             .map_err(|error| Failure::internal(format!("cannot write {}: {error}", path.display())))?;
         Ok(path)
     }
@@ -358,6 +362,19 @@ pub(super) mod tests {
         assert_eq!(ResultFile::read(&path).unwrap(), result);
         assert_eq!(ResultFile::read(&inner).unwrap(), result);
         assert!(ResultFile::read(folder.path()).unwrap_err().errors[0].what.contains("cannot read result"));
+    }
+
+    #[test]
+    fn a_result_replaces_another_as_a_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let (first, second) = (sample(), ResultFile { exit_code: 5, ..sample() });
+        let path = first.write(folder.path()).unwrap();
+        // Who has the first one open goes on reading it.
+        let reader = folder.path().join("reader");
+        fs::hard_link(&path, &reader).unwrap();
+        second.write(folder.path()).unwrap();
+        assert_eq!((ResultFile::read(&reader).unwrap(), ResultFile::read(&path).unwrap()), (first, second));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
     }
 
     #[test]
