@@ -6,7 +6,7 @@
 # runs scenarios/10k_presence.toml with USERS users (1,000) against the embedded router, Prosody and ejabberd. Every server
 # gets core 0 and the harness core 1, as the embedded router does by itself on two cores. The foreign servers register the
 # accounts and make the roster graph in the first round; the rounds after it find them there. DIR gets what each run printed,
-# its result, the machine, and table.md: medians of CPU per delivered presence change, memory, latency.
+# its result, and the machine.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 dir=${1:?usage: scripts/presence.sh DIR [ROUNDS [USERS [word...]]]}
