@@ -55,8 +55,8 @@ pub enum Action {
     List,
 }
 
-/// Longest password that is read: RFC 4616 has none longer.
-const PASSWORD_BYTES_MAX: u64 = 1_024;
+/// Longest password: servers need not take a longer one (RFC 4616 §2).
+const PASSWORD_BYTES_MAX: usize = 1_024;
 
 /// Does it.
 ///
@@ -73,26 +73,30 @@ pub fn user(options: Options, terminal: Terminal) -> Result<Exit, Failure> {
         ));
     }
     let may_make = matches!(action, Action::Add { .. });
+    // A password that is none must not leave a store behind.
+    let change = match action {
+        Action::List => None,
+        Action::Add { name, password } => Some((put(&name, password, &config)?, true, "added")),
+        Action::Password { name, password } => {
+            Some((put(&name, password, &config)?, false, "has a new password"))
+        }
+        Action::Remove { name } => {
+            Some((AccountNews::Removed { account: account(&name, &config)? }, false, "removed"))
+        }
+    };
     let mut accounts = Accounts::open(&url, may_make)
         .map_err(|what| Failure::usage(format!("cannot use the store {url}: {what}")))?;
     let print =
         |text: &str| terminal.out(text).map_err(|error| Failure::internal(format!("cannot write: {error}")));
     let refused = |what: String| Failure::internal(format!("the store {url} refuses: {what}"));
-    let (news, is_new, done) = match action {
-        Action::List => {
-            let names = accounts.list().map_err(refused)?;
-            let text = names.iter().fold(String::new(), |mut text, name| {
-                let _ = writeln!(text, "{name}");
-                text
-            });
-            print(&text)?;
-            return Ok(Exit::Passed);
-        }
-        Action::Add { name, password } => (put(&name, password, &config)?, true, "added"),
-        Action::Password { name, password } => (put(&name, password, &config)?, false, "has a new password"),
-        Action::Remove { name } => {
-            (AccountNews::Removed { account: account(&name, &config)? }, false, "removed")
-        }
+    let Some((news, is_new, done)) = change else {
+        let names = accounts.list().map_err(refused)?;
+        let text = names.iter().fold(String::new(), |mut text, name| {
+            let _ = writeln!(text, "{name}");
+            text
+        });
+        print(&text)?;
+        return Ok(Exit::Passed);
     };
     let (AccountNews::Put { account, .. } | AccountNews::Removed { account }) = &news;
     let account = account.clone();
@@ -113,6 +117,7 @@ pub fn user(options: Options, terminal: Terminal) -> Result<Exit, Failure> {
 fn put(name: &str, password: Option<String>, config: &ServeConfig) -> Result<AccountNews, Failure> {
     let account = account(name, config)?;
     let password = password.map_or_else(|| ask(&account), Ok)?;
+    not_too_long(password.len())?;
     let credentials = Arc::new(router::kept_credentials(&password).map_err(Failure::usage)?);
     Ok(AccountNews::Put { account, credentials })
 }
@@ -133,10 +138,23 @@ fn ask(account: &Jid) -> Result<String, Failure> {
     let cannot = |error: io::Error| Failure::internal(format!("cannot read a password: {error}"));
     let stdin = io::stdin();
     let hidden = stdin.is_terminal().then(|| Echo::off(account)).transpose().map_err(cannot)?;
-    let mut line = String::new();
-    stdin.lock().take(PASSWORD_BYTES_MAX).read_line(&mut line).map_err(cannot)?;
+    let mut line = Vec::new();
+    // Enough to see that it is too long.
+    let max = PASSWORD_BYTES_MAX as u64 + 2;
+    stdin.lock().take(max).read_until(b'\n', &mut line).map_err(cannot)?;
     drop(hidden);
-    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+    while line.last().is_some_and(|byte| b"\r\n".contains(byte)) {
+        line.pop();
+    }
+    not_too_long(line.len())?;
+    String::from_utf8(line).map_err(|_| Failure::usage("the password is no UTF-8"))
+}
+
+fn not_too_long(bytes: usize) -> Result<(), Failure> {
+    if bytes > PASSWORD_BYTES_MAX {
+        return Err(Failure::usage("the password has more than 1,024 bytes, and servers need not take it"));
+    }
+    Ok(())
 }
 
 /// A terminal that does not show what is typed, until this is dropped.

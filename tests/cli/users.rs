@@ -1,12 +1,15 @@
 //! `xmpp-bench user`, and who can read what it writes.
 
 use std::fs::Permissions;
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::process::{Output, Stdio};
 
 use rustix::process::Signal;
 
 use super::program::Folder;
+use crate::support::xmpp_bench;
 
 fn mode(path: &Path) -> u32 {
     std::fs::metadata(path).expect("it is there").permissions().mode() & 0o777
@@ -76,4 +79,31 @@ fn only_add_makes_a_store() {
             "error: cannot use the store sqlite:no/where/x.db: there is no folder no/where; make it first";
         assert_eq!(ended.complaint().0, error);
     }
+}
+
+/// `user add alice` with this on stdin.
+fn add_with(folder: &Folder, stdin: &[u8]) -> Output {
+    let mut command = xmpp_bench();
+    command.args(["user", "add", "alice", "--store", "sqlite:a.db"]).current_dir(folder.path("."));
+    let streams = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = streams.spawn().expect("the program starts");
+    child.stdin.take().expect("it is a pipe").write_all(stdin).expect("a pipe holds that much");
+    child.wait_with_output().expect("it ends")
+}
+
+#[test]
+fn a_password_is_one_line_and_never_cut() {
+    let folder = Folder::new();
+    let refused = |stdin: &[u8]| {
+        let output = add_with(&folder, stdin);
+        assert_eq!((output.status.code(), &*output.stdout), (Some(2), &b""[..]));
+        String::from_utf8(output.stderr).expect("it is text")
+    };
+    let long = "error: the password has more than 1,024 bytes, and servers need not take it\n";
+    assert_eq!(refused(&[b'x'; 1_025]), long);
+    assert_eq!(refused("ä".repeat(600).as_bytes()), long);
+    assert_eq!(refused(b"\xff\n"), "error: the password is no UTF-8\n");
+    assert!(refused(b"\n").starts_with("error: the password is empty"));
+    let added = add_with(&folder, (("x".repeat(1_024)) + "\r\nmore").as_bytes());
+    assert_eq!(added.stdout, b"alice@localhost added, which is the first in sqlite:a.db\n");
 }
