@@ -178,9 +178,12 @@ struct ServeArgs {
     /// Serve this domain instead
     #[arg(long, value_name = "DOMAIN", value_hint = ValueHint::Hostname)]
     domain: Option<String>,
-    /// Listen here instead
+    /// Listen here instead; repeatable
     #[arg(long, value_name = "ADDRESS:PORT")]
-    listen: Option<std::net::SocketAddr>,
+    listen: Vec<std::net::SocketAddr>,
+    /// Show what is counted to Prometheus, at http://ADDRESS:PORT/metrics
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    metrics: Option<std::net::SocketAddr>,
     /// Run so many reactors (threads) instead of one for each core
     #[arg(long, value_name = "N", value_parser = reactors)]
     reactors: Option<usize>,
@@ -304,9 +307,10 @@ fn dispatch(command: Command, terminal: Terminal) -> Result<Exit, Failure> {
         Command::Run(args) => run::run(&args.into(), terminal),
         Command::Check(args) => check::check(&args.into(), terminal),
         Command::Serve(args) => {
-            let ServeArgs { config, test_suite, domain, listen, reactors, store, check_config } = args;
+            let ServeArgs { config, test_suite, domain, listen, metrics, reactors, store, check_config } =
+                args;
             let options =
-                serve::Options { config, listen, domain, reactors, test_suite, store, check_config };
+                serve::Options { config, listen, metrics, domain, reactors, test_suite, store, check_config };
             serve::serve(&options, terminal)
         }
         Command::User(args) => user::user(args.into(), terminal),

@@ -109,6 +109,11 @@ pub const LISTEN_BACKLOG: i32 = 4_096;
 /// Connections of one reactor: the slab's index is 32 bits wide and tokens above are reserved.
 pub const CONNECTIONS_PER_REACTOR_MAX: usize = 4_000_000;
 
+/// Addresses that one server listens on, and domains that it has: each costs a look for every stream.
+pub const LISTENERS_MAX: usize = 16;
+/// See [`LISTENERS_MAX`].
+pub const DOMAINS_MAX: usize = 64;
+
 /// Homes of one process: each pair of them has two lanes, 38 MB of empty ones at this many.
 pub const HOMES_MAX: usize = 128;
 /// Bytes under way in one lane between two homes: some milliseconds of work, and four of the largest stanzas.

@@ -12,6 +12,7 @@ mod cli {
     mod ends;
     mod fakes;
     mod files;
+    mod hosts;
     mod lists;
     mod preflight;
     mod processes;

@@ -84,11 +84,10 @@ impl Builder {
         self.homes.iter_mut().flat_map(ServerWorld::take_unsaved).collect()
     }
 
-    /// Whether there is an account of that name.
+    /// Whether there is an account of that address.
     #[must_use]
-    pub fn has_account(&self, name: &str) -> bool {
-        Jid::from_parts(Some(name), &self.domain, None)
-            .is_ok_and(|jid| ServerWorld::have_account(&self.homes, &jid))
+    pub fn has_account(&self, account: &Jid) -> bool {
+        ServerWorld::have_account(&self.homes, account)
     }
 
     /// Makes those accounts of a scenario that are not there, with the rosters of its graph. Returns how many. They share one
@@ -131,12 +130,17 @@ impl Builder {
     ///
     /// # Errors
     /// One line: it cannot be made.
-    pub fn add_account(&mut self, name: &str, password: &str) -> Result<(), String> {
+    ///
+    /// # Panics
+    /// When it is no account, or of another domain.
+    pub fn add_account(&mut self, account: &Jid, password: &str) -> Result<(), String> {
         let salt = random::<SALT_BYTES>()?;
         let credentials =
             Credentials::derive(password, &self.mechanisms, &salt, SCRAM_ITERATIONS, &self.secret);
-        let account = AccountSpec { localpart: name.to_owned(), credentials, roster: Vec::new() };
-        ServerWorld::provision_homes(&mut self.homes, [account]).map(drop).map_err(|error| error.to_string())
+        let localpart = account.as_ref().local().expect("an account has a name").to_owned();
+        let spec = AccountSpec { localpart, credentials, roster: Vec::new() };
+        let made = ServerWorld::provision_domain(&mut self.homes, account.as_ref().domain(), [spec]);
+        made.map(drop).map_err(|error| error.to_string())
     }
 
     /// How many accounts there are.
@@ -234,9 +238,10 @@ mod tests {
         let scenario = Scenario::parse_with(text, &[("users.count".into(), "30".into())]).unwrap();
         let mut builder = Builder::new(config("bench.local", vec![Mechanism::Plain]).unwrap(), 2);
         assert_eq!(builder.add_scenario(&scenario), Ok(30));
-        builder.add_account("alice", "secret").unwrap();
-        assert!(builder.add_account("alice", "other").unwrap_err().contains("alice"));
-        assert!(builder.add_account("a@b", "x").is_err());
+        let alice = Jid::parse("alice@bench.local").unwrap();
+        builder.add_account(&alice, "secret").unwrap();
+        assert!(builder.add_account(&alice, "other").unwrap_err().contains("alice"));
+        assert!(builder.has_account(&alice));
         assert_eq!(builder.account_count(), 31);
         assert!(builder.build().iter().all(|home| home.account_count() > 0));
     }

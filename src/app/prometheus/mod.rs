@@ -76,8 +76,10 @@ fn look(homes: &[Messenger<ServerWorld>]) -> Option<Vec<Home>> {
     let (answers, waiting) = mpsc::channel();
     for (number, home) in homes.iter().enumerate() {
         let answers = answers.clone();
-        // Nobody waits any more: the page has failed.
-        home.look(move |world, report| drop(answers.send((number, Home::of(world, report)))));
+        home.look(move |world, report| {
+            // An error: the page has failed, nobody waits any more.
+            let _ = answers.send((number, Home::of(world, report)));
+        });
     }
     drop(answers);
     let mut seen: Vec<(usize, Home)> = Vec::new();

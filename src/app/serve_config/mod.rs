@@ -3,6 +3,7 @@
 //! It starts nothing. A mistake is an error with its place and, where a name is misspelt, the nearest valid one.
 
 mod contact;
+mod listen;
 mod users;
 
 use std::net::SocketAddr;
@@ -16,7 +17,7 @@ use toml::Spanned;
 use super::exit::{Complaint, Exit, Failure};
 use super::router;
 use super::store::StoreUrl;
-use crate::limits::{HOMES_MAX, REGISTRATIONS_PER_MINUTE};
+use crate::limits::{DOMAINS_MAX, HOMES_MAX, REGISTRATIONS_PER_MINUTE};
 use crate::server::{ConflictPolicy, Contacts};
 use crate::stanza::Jid;
 use crate::stream::Mechanism;
@@ -31,14 +32,18 @@ const DEFAULT_MECHANISMS: [Mechanism; 3] = [Mechanism::ScramSha256, Mechanism::S
 /// What `serve` is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServeConfig {
-    /// Loopback only, as long as there is no TLS.
-    pub listen: SocketAddr,
+    /// At least one; loopback only, as long as there is no TLS.
+    pub listen: Vec<SocketAddr>,
+    /// Where the page for Prometheus is, if anywhere; loopback only, since it asks for no password.
+    pub metrics: Option<SocketAddr>,
     /// Reactors; one for each core that this process may use, without.
     pub reactors: Option<usize>,
     /// Whether each reactor is pinned to a core.
     pub pin: bool,
     /// Domain served.
     pub domain: String,
+    /// Further domains.
+    pub virtual_hosts: Vec<String>,
     /// Mechanisms offered, in order of preference.
     pub mechanisms: Vec<Mechanism>,
     /// What happens when a client asks for a resource that is taken.
@@ -55,7 +60,7 @@ pub struct ServeConfig {
     pub registration: bool,
     /// How many may be made so in a minute; `None`: any number.
     pub registrations_per_minute: Option<NonZero<u32>>,
-    /// Who may give administrative commands (XEP-0133): bare JIDs of `domain`.
+    /// Who may give administrative commands (XEP-0133), each to its own domain: bare JIDs of the domains.
     pub admins: Vec<String>,
 }
 
@@ -63,10 +68,12 @@ pub struct ServeConfig {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
-    listen: Option<Spanned<String>>,
+    listen: Option<Spanned<toml::Value>>,
+    metrics: Option<Spanned<toml::Value>>,
     reactors: Option<Spanned<usize>>,
     pin: Option<bool>,
     domain: Option<Spanned<String>>,
+    virtual_hosts: Option<Vec<Spanned<String>>>,
     mechanisms: Option<Spanned<Vec<Spanned<String>>>>,
     conflict: Option<Spanned<String>>,
     anonymous: Option<bool>,
@@ -84,10 +91,12 @@ impl Default for ServeConfig {
     fn default() -> Self {
         let user = |name: &str| User { name: name.to_owned(), password: name.to_owned() };
         Self {
-            listen: DEFAULT_LISTEN.parse().expect("a constant"),
+            listen: vec![DEFAULT_LISTEN.parse().expect("a constant")],
+            metrics: None,
             reactors: None,
             pin: false,
             domain: "localhost".to_owned(),
+            virtual_hosts: Vec::new(),
             mechanisms: DEFAULT_MECHANISMS.to_vec(),
             conflict: ConflictPolicy::default(),
             users: vec![user("alice"), user("bob")],
@@ -118,14 +127,22 @@ impl ServeConfig {
         config
     }
 
-    /// Serves another domain, with the same administrators there.
+    /// Serves another domain in place of the first one, with the same administrators there.
     pub fn set_domain(&mut self, domain: &str) {
         for admin in &mut self.admins {
-            if let Some((name, _)) = admin.split_once('@') {
+            if let Some((name, own)) = admin.split_once('@')
+                && own == self.domain
+            {
                 *admin = format!("{name}@{domain}");
             }
         }
+        self.virtual_hosts.retain(|host| host != domain);
         domain.clone_into(&mut self.domain);
+    }
+
+    /// All domains, the first one first.
+    pub fn domains(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.domain).chain(&self.virtual_hosts).map(String::as_str)
     }
 
     /// Where accounts are kept: as `flag` says, else the configuration that was read from `path`, if any. Where nobody says it,
@@ -166,14 +183,14 @@ impl ServeConfig {
         let faults = Faults { text, name };
         let file: File = toml::from_str(text).map_err(|error| faults.of_toml(&error))?;
         let defaults = Self::default();
-        let listen = match &file.listen {
-            None => defaults.listen,
-            Some(listen) => listen
-                .get_ref()
-                .parse()
-                .map_err(|_| "not ADDRESS:PORT, for instance 127.0.0.1:5222".to_owned())
-                .and_then(|address| loopback_only(address).map(|()| address))
-                .map_err(|what| faults.at(listen.span(), format!("listen: {what}"), None))?,
+        let listen =
+            file.listen.as_ref().map_or(Ok(defaults.listen), |v| listen::addresses("listen", v, faults))?;
+        let metrics = match &file.metrics {
+            None => None,
+            Some(value) => match listen::addresses("metrics", value, faults)?[..] {
+                [one] => Some(one),
+                _ => return Err(faults.at(value.span(), "metrics: one address".to_owned(), None)),
+            },
         };
         if let Some(reactors) = &file.reactors
             && !(1..=HOMES_MAX).contains(reactors.get_ref())
@@ -184,25 +201,31 @@ impl ServeConfig {
         }
         let mechanisms = mechanisms(file.mechanisms.as_ref(), file.anonymous, faults)?;
         let conflict = file.conflict.as_ref().map_or(Ok(defaults.conflict), |word| conflict(word, faults))?;
-        if let Some(domain) = &file.domain {
-            let valid = router::domain(domain.get_ref());
-            valid.map_err(|what| faults.at(domain.span(), format!("domain: {what}"), None))?;
-        }
-        let domain = file.domain.map_or(defaults.domain, Spanned::into_inner);
+        let domain = match file.domain {
+            None => defaults.domain,
+            Some(domain) => self::domain("domain", &domain, faults)?,
+        };
+        let virtual_hosts =
+            virtual_hosts(&domain, file.virtual_hosts.as_deref().unwrap_or_default(), faults)?;
+        let domains: Vec<&str> = std::iter::once(&domain).chain(&virtual_hosts).map(String::as_str).collect();
         let admins = file.admins.unwrap_or_default();
-        let admins = admins.into_iter().map(|admin| self::admin(admin, &domain, faults));
+        let admins = admins.into_iter().map(|admin| self::admin(admin, &domains, faults));
+        let admins = admins.collect::<Result<_, _>>()?;
+        let users = users::check(file.users.unwrap_or_default(), &domains, faults)?;
         let store = file.store.as_ref().map(|url| {
             let store = StoreUrl::parse(url.get_ref(), folder);
             store.map_err(|what| faults.at(url.span(), format!("store: {what}"), None))
         });
         let store = store.transpose()?;
         Ok(Self {
-            admins: admins.collect::<Result<_, _>>()?,
+            admins,
             listen,
+            metrics,
             reactors: file.reactors.map(Spanned::into_inner),
             pin: file.pin.unwrap_or(defaults.pin),
-            users: users::check(file.users.unwrap_or_default(), &domain, faults)?,
+            users,
             domain,
+            virtual_hosts,
             mechanisms,
             conflict,
             scenario: file.scenario,
@@ -262,18 +285,46 @@ fn mechanism(name: &Spanned<String>, faults: Faults<'_>) -> Result<Mechanism, Fa
     })
 }
 
+/// A domain, prepared.
+fn domain(key: &str, text: &Spanned<String>, faults: Faults<'_>) -> Result<String, Failure> {
+    let domain = router::domain(text.get_ref());
+    let domain = domain.map_err(|what| faults.at(text.span(), format!("{key}: {what}"), None))?;
+    Ok(domain.as_str().to_owned())
+}
+
+/// Further domains, each once.
+fn virtual_hosts(
+    first: &str,
+    written: &[Spanned<String>],
+    faults: Faults<'_>,
+) -> Result<Vec<String>, Failure> {
+    let mut hosts: Vec<String> = Vec::with_capacity(written.len());
+    for text in written {
+        let host = domain("virtual_hosts", text, faults)?;
+        let fault = |what: String| Err(faults.at(text.span(), format!("virtual_hosts: {what}"), None));
+        if host == first || hosts.contains(&host) {
+            return fault(format!("`{host}` is there twice, `domain` included"));
+        }
+        if hosts.len() + 1 >= DOMAINS_MAX {
+            return fault(format!("more than {DOMAINS_MAX} domains"));
+        }
+        hosts.push(host);
+    }
+    Ok(hosts)
+}
+
 /// An administrator is an account of this server: nobody else can be known to be one.
-fn admin(admin: Spanned<String>, domain: &str, faults: Faults<'_>) -> Result<String, Failure> {
+fn admin(admin: Spanned<String>, domains: &[&str], faults: Faults<'_>) -> Result<String, Failure> {
     let jid = Jid::parse(admin.get_ref()).ok();
     let is_ours = |jid: &Jid| {
         let jid = jid.as_ref();
-        jid.is_bare() && jid.local().is_some() && Jid::parse(domain).is_ok_and(|d| d.as_str() == jid.domain())
+        jid.is_bare() && jid.local().is_some() && domains.contains(&jid.domain())
     };
     match jid.filter(is_ours) {
         Some(jid) => Ok(jid.as_str().to_owned()),
         None => {
-            let what = format!("admins: `{}` is no account of {domain}", admin.get_ref());
-            Err(faults.at(admin.span(), what, Some(format!("for instance \"admin@{domain}\""))))
+            let what = format!("admins: `{}` is no account of {}", admin.get_ref(), domains.join(" or "));
+            Err(faults.at(admin.span(), what, Some(format!("for instance \"admin@{}\"", domains[0]))))
         }
     }
 }

@@ -6,7 +6,9 @@ fn every_key_is_optional() {
     assert_eq!(config, ServeConfig { users: Vec::new(), ..ServeConfig::default() });
     let config = ServeConfig::parse(
         r#"
-        listen = "[::1]:0"
+        listen = ["[::1]:0", "127.0.0.1:5222"]
+        metrics = "127.0.0.1:9100"
+        virtual_hosts = ["Example.net"]
         reactors = 3
         pin = true
         domain = "example.org"
@@ -15,10 +17,10 @@ fn every_key_is_optional() {
         anonymous = true
         scenario = "s.toml"
         store = "sqlite:r.db"
-        users = [{ name = "a", password = "b" }]
+        users = [{ name = "a", password = "b" }, { name = "a@example.net", password = "b" }]
         registration = true
         registrations_per_minute = 0
-        admins = ["A@example.org"]
+        admins = ["A@example.org", "a@example.net"]
         [contact]
         abuse = ["mailto:a@example.org", "xmpp:a@example.org"]
         "#,
@@ -28,16 +30,22 @@ fn every_key_is_optional() {
     .unwrap();
     let anonymous = ServeConfig::parse("mechanisms = []\nanonymous = true", "c", None).unwrap();
     assert_eq!(anonymous.mechanisms, [Mechanism::Anonymous]);
-    assert_eq!(config.listen.to_string(), "[::1]:0");
+    assert_eq!(
+        config.listen.iter().map(SocketAddr::to_string).collect::<Vec<_>>(),
+        ["[::1]:0", "127.0.0.1:5222"]
+    );
+    assert_eq!(config.metrics.map(|address| address.port()), Some(9100));
+    assert_eq!(config.domains().collect::<Vec<_>>(), ["example.org", "example.net"]);
     assert_eq!(config.mechanisms, [Mechanism::Plain, Mechanism::Anonymous]);
     assert_eq!((config.reactors, config.pin), (Some(3), true));
     assert_eq!(config.conflict, ConflictPolicy::Refuse);
     assert_eq!((config.registration, config.registrations_per_minute), (true, None));
-    assert_eq!(config.admins, ["a@example.org"]);
+    assert_eq!(config.admins, ["a@example.org", "a@example.net"]);
     assert_eq!(config.store, Some(StoreUrl::Sqlite("/x/r.db".into())));
     assert_eq!(config.contacts.abuse, ["mailto:a@example.org", "xmpp:a@example.org"]);
     assert!(config.contacts.support.is_empty());
-    assert_eq!(config.users, [User { name: "a".into(), password: "b".into() }]);
+    let addresses: Vec<String> = config.users.iter().map(|user| user.address(&config.domain)).collect();
+    assert_eq!(addresses, ["a@example.org", "a@example.net"]);
 }
 
 /// A file, the complaint, and the way out.
@@ -54,7 +62,20 @@ const MISTAKES: &[(&str, &str, Option<&str>)] = &[
     ("é = 1", "c:1:1: ", None),
     ("users = [{ name = \"a\" }]", "c:1:10: missing field `password`", None),
     ("domain = \"a", "c:1:", None),
-    ("listen = \"nowhere\"", "c:1:10: listen: not ADDRESS:PORT", None),
+    ("listen = \"nowhere\"", "c:1:10: listen: `nowhere` is not ADDRESS:PORT", None),
+    ("listen = []", "c:1:10: listen: between 1 and 16 addresses", None),
+    ("listen = [5]", "c:1:10: listen: not ADDRESS:PORT in quotes, or a list of these", None),
+    ("listen = [\"127.0.0.1:1\", \"127.0.0.1:1\"]", "c:1:10: listen: 127.0.0.1:1 is there twice", None),
+    ("metrics = [\"127.0.0.1:1\", \"127.0.0.1:2\"]", "c:1:11: metrics: one address", None),
+    ("metrics = \"192.0.2.1:1\"", "c:1:11: metrics: 192.0.2.1:1 is not loopback", None),
+    ("virtual_hosts = [\"a\", \"A\"]", "c:1:23: virtual_hosts: `a` is there twice", None),
+    ("virtual_hosts = [\"localhost\"]", "c:1:18: virtual_hosts: `localhost` is there twice", None),
+    ("virtual_hosts = [\"a/b\"]", "c:1:18: virtual_hosts: `a/b` is no domain but an address", None),
+    (
+        "users = [{ name = \"a@b\", password = \"x\" }]",
+        "c:1:19: users: `a@b` is of a domain that is not served",
+        Some("there is: localhost"),
+    ),
     (
         "listen = \"0.0.0.0:5222\"",
         "c:1:10: listen: 0.0.0.0:5222 is not loopback, and there is no TLS yet",

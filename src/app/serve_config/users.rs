@@ -12,10 +12,18 @@ use crate::stanza::Jid;
 /// One account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
-    /// Localpart.
+    /// Localpart, of the first domain, or the whole bare JID.
     pub name: String,
     /// Password.
     pub password: String,
+}
+
+impl User {
+    /// Its address, where `domain` is the first one.
+    #[must_use]
+    pub fn address(&self, domain: &str) -> String {
+        if self.name.contains('@') { self.name.clone() } else { format!("{}@{domain}", self.name) }
+    }
 }
 
 /// One account as it is written.
@@ -26,15 +34,20 @@ pub(super) struct Written {
     password: Spanned<String>,
 }
 
-/// Every name is a localpart and another account, every password one that somebody can log in with.
-pub(super) fn check(users: Vec<Written>, domain: &str, faults: Faults<'_>) -> Result<Vec<User>, Failure> {
+/// Every name is that of another account in one of these domains, every password one that somebody can log in with.
+pub(super) fn check(users: Vec<Written>, domains: &[&str], faults: Faults<'_>) -> Result<Vec<User>, Failure> {
     let mut names: HashMap<Jid, String> = HashMap::new();
     let mut checked = Vec::with_capacity(users.len());
     for Written { name, password } in users {
         let (place, text) = (name.span(), name.into_inner());
-        let jid = Jid::from_parts(Some(&text), domain, None).map_err(|error| {
+        let (local, domain) = text.split_once('@').unwrap_or((&text, domains[0]));
+        let jid = Jid::from_parts(Some(local), domain, None).map_err(|error| {
             faults.at(place.clone(), format!("users: `{text}` is no name: {error}"), None)
         })?;
+        if !domains.contains(&jid.as_ref().domain()) {
+            let what = format!("users: `{text}` is of a domain that is not served");
+            return Err(faults.at(place, what, Some(format!("there is: {}", domains.join(", ")))));
+        }
         if let Some(other) = names.insert(jid, text.clone()) {
             let what = if other == text {
                 format!("users: `{text}` is there twice")

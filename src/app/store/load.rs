@@ -16,10 +16,10 @@ const PORTION: i64 = 2_000;
 type Records = HashMap<String, AccountRecord>;
 
 impl Database {
-    /// Hands all accounts of `domain` to `take`, by address. One line says what is wrong.
+    /// Hands all accounts of these domains to `take`, by address. One line says what is wrong.
     pub(super) async fn load(
         &mut self,
-        domain: &str,
+        domains: &[impl AsRef<str>],
         take: &mut impl FnMut(Vec<AccountRecord>) -> Result<(), String>,
     ) -> Result<(), String> {
         let mut after = String::new();
@@ -27,7 +27,8 @@ impl Database {
             let names = self.names_after(&after).await.map_err(|error| error.to_string())?;
             let Some(through) = names.last() else { return Ok(()) };
             let mut records = self.portion(&after, through).await?;
-            let mine = |name: &String| records.remove(name).filter(|r| r.account.as_ref().domain() == domain);
+            let is_ours = |jid: &Jid| domains.iter().any(|domain| domain.as_ref() == jid.as_ref().domain());
+            let mine = |name: &String| records.remove(name).filter(|r| is_ours(&r.account));
             take(names.iter().filter_map(mine).collect())?;
             through.clone_into(&mut after);
         }

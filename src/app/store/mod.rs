@@ -61,7 +61,7 @@ pub struct Opened {
 }
 
 impl Opened {
-    /// Connects, brings the tables up to date and hands the accounts of `domain` to `take`, in portions.
+    /// Connects, brings the tables up to date and hands the accounts of these domains to `take`, in portions.
     ///
     /// # Errors
     /// One line: it cannot be reached, another server has it, a newer program made its tables, or something in it is damaged.
@@ -70,7 +70,7 @@ impl Opened {
     /// With [`StoreUrl::Memory`], which is no database.
     pub fn open(
         url: &StoreUrl,
-        domain: &str,
+        domains: &[impl AsRef<str>],
         mut take: impl FnMut(Vec<AccountRecord>) -> Result<(), String>,
     ) -> Result<Self, String> {
         let runtime = runtime()?;
@@ -80,7 +80,7 @@ impl Opened {
             // What it tells is in the tables that are read next.
             let news = database.news(&[]).await.map_err(|error| error.to_string())?;
             database.forget(&news.lines).await.map_err(|error| error.to_string())?;
-            database.load(domain, &mut take).await?;
+            database.load(domains, &mut take).await?;
             Ok::<_, String>(database)
         })?;
         if let Some(mode) = permissions_of_others(url) {

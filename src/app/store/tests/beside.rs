@@ -6,7 +6,7 @@ use super::*;
 fn a_removed_account_leaves_nothing_with_its_contacts() {
     let folder = tempfile::tempdir().unwrap();
     let url = StoreUrl::Sqlite(folder.path().join("a.db"));
-    let mut opened = Opened::open(&url, "d", |_| Ok(())).unwrap();
+    let mut opened = Opened::open(&url, &["d"], |_| Ok(())).unwrap();
     let states = [Subscription::None, Subscription::NonePendingOut, Subscription::From, Subscription::Both];
     let item = |contact: u8, state| ItemRecord {
         contact: jid(contact),
@@ -31,7 +31,7 @@ fn a_removed_account_leaves_nothing_with_its_contacts() {
     drop(opened);
     let removed = AccountNews::Removed { account: jid(0) };
     assert_eq!(Accounts::open(&url, false).unwrap().change(&removed, false), Ok(true));
-    let mut again = Opened::open(&url, "d", |_| Ok(())).unwrap();
+    let mut again = Opened::open(&url, &["d"], |_| Ok(())).unwrap();
     let records = accounts(&mut again);
     assert_eq!(records.len(), 4);
     for (record, (_, state)) in records.iter().zip(contacts()) {
@@ -47,7 +47,7 @@ fn a_removed_account_leaves_nothing_with_its_contacts() {
         let sql = "INSERT INTO admin_changes (account, removed) VALUES ('u0@d', true)";
         beside.database.run_all(sql).await.unwrap();
     });
-    let mut again = Opened::open(&url, "d", |_| Ok(())).unwrap();
+    let mut again = Opened::open(&url, &["d"], |_| Ok(())).unwrap();
     assert_eq!(accounts(&mut again)[3].roster["u0@d"].state, Subscription::None);
 }
 
@@ -68,7 +68,7 @@ impl Opened {
 
 /// The operator's second word, said while the server carries out the first one, stands.
 fn the_operators_word_stands(url: &StoreUrl) {
-    let mut opened = Opened::open(url, "d", |_| Ok(())).unwrap();
+    let mut opened = Opened::open(url, &["d"], |_| Ok(())).unwrap();
     let mut beside = Accounts::open(url, false).unwrap();
     let word = |password| AccountNews::Put { account: jid(1), credentials: credentials(password) };
     let put = |password| Change::PutAccount { account: jid(1), credentials: credentials(password) };
@@ -118,7 +118,7 @@ fn the_operators_word_stands_in_postgresql() {
 fn news_that_cannot_be_forgotten_are_told_once() {
     let folder = tempfile::tempdir().unwrap();
     let url = StoreUrl::Sqlite(folder.path().join("a.db"));
-    let mut opened = Opened::open(&url, "d", |_| Ok(())).unwrap();
+    let mut opened = Opened::open(&url, &["d"], |_| Ok(())).unwrap();
     let mut beside = Accounts::open(&url, false).unwrap();
     let add = |number| AccountNews::Put { account: jid(number), credentials: credentials(2) };
     assert_eq!((beside.change(&add(1), true), beside.change(&add(2), true)), (Ok(true), Ok(true)));

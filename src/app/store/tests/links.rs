@@ -10,7 +10,7 @@ use super::*;
 fn a_router_without_a_connection_still_has_its_database() {
     let folder = tempfile::tempdir().unwrap();
     let url = StoreUrl::Sqlite(folder.path().join("a.db"));
-    let open = || Opened::open(&url, "d", |_| Ok(()));
+    let open = || Opened::open(&url, &["d"], |_| Ok(()));
     let Opened { runtime, database, lock, .. } = open().unwrap();
     runtime.block_on(database.close());
     assert_eq!(open().unwrap_err(), "another router has it open");
@@ -23,14 +23,14 @@ fn a_lock_that_cannot_be_had_is_not_another_routers() {
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("a.db");
     std::fs::create_dir(folder.path().join("a.db-lock")).unwrap();
-    let refusal = Opened::open(&StoreUrl::Sqlite(database), "d", |_| Ok(())).unwrap_err();
+    let refusal = Opened::open(&StoreUrl::Sqlite(database), &["d"], |_| Ok(())).unwrap_err();
     assert!(refusal.contains("a.db-lock: Is a directory"), "{refusal}");
 }
 
 #[test]
 fn a_connection_to_tables_that_are_right_waits_for_nobody() {
     with_postgres(|url| {
-        let mut opened = Opened::open(url, "d", |_| Ok(())).unwrap();
+        let mut opened = Opened::open(url, &["d"], |_| Ok(())).unwrap();
         opened.runtime.block_on(opened.database.begin_alone()).unwrap();
         // Of a Unix socket it does not say more.
         let sql = "SELECT name || ' ' || source FROM pg_settings

@@ -105,14 +105,14 @@ fn accounts_of(opened: &mut Opened, domain: &str) -> Vec<AccountRecord> {
         all.extend::<Vec<_>>(records);
         Ok(())
     };
-    opened.runtime.block_on(opened.database.load(domain, &mut take)).unwrap();
+    opened.runtime.block_on(opened.database.load(&[domain], &mut take)).unwrap();
     all.sort_by(|a, b| a.account.as_str().cmp(b.account.as_str()));
     all
 }
 
 /// Batches of random changes, some of them sent twice in a row, come to what memory makes of them.
 fn agrees_with_memory(url: &StoreUrl, cases: u32) {
-    let opened = std::cell::RefCell::new(Opened::open(url, "d", |_| Ok(())).unwrap());
+    let opened = std::cell::RefCell::new(Opened::open(url, &["d"], |_| Ok(())).unwrap());
     let batches = prop::collection::vec((prop::collection::vec(change(), 0..12), any::<bool>()), 0..8);
     let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
     let result = runner.run(&batches, |batches| {
@@ -195,7 +195,7 @@ fn comes_from_version_1(url: &StoreUrl) {
         old.run_all(rows).await.unwrap();
         old.close().await;
     });
-    let mut opened = Opened::open(url, "d", |_| Ok(())).unwrap();
+    let mut opened = Opened::open(url, &["d"], |_| Ok(())).unwrap();
     let (a, b) = (jid(1), jid(2));
     let item = |contact: &Jid, name: &str, groups: Vec<String>, state, approved| ItemRecord {
         contact: contact.clone(),
@@ -235,7 +235,7 @@ fn postgresql_comes_from_version_1() {
 fn one_server_for_each_database_and_none_that_is_too_old() {
     let folder = tempfile::tempdir().unwrap();
     let url = StoreUrl::Sqlite(folder.path().join("a.db"));
-    let open = || Opened::open(&url, "d", |_| Ok(()));
+    let open = || Opened::open(&url, &["d"], |_| Ok(()));
     let mut first = open().unwrap();
     assert_eq!(open().unwrap_err(), "another router has it open");
     Accounts::open(&url, false).unwrap();
@@ -253,7 +253,7 @@ fn one_server_for_each_database_and_none_that_is_too_old() {
 fn what_is_sent_is_saved_and_what_the_operator_does_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let url = StoreUrl::Sqlite(folder.path().join("a.db"));
-    let opened = Opened::open(&url, "d", |_| Ok(())).unwrap();
+    let opened = Opened::open(&url, &["d"], |_| Ok(())).unwrap();
     let store = opened.store();
     let (tell, told) = std::sync::mpsc::channel();
     let thread = opened.start(Box::new(move |news| tell.send(news).unwrap()));
@@ -274,6 +274,6 @@ fn what_is_sent_is_saved_and_what_the_operator_does_is_told() {
     assert!(matches!(&news[..], [AccountNews::Removed { account }] if *account == jid(0)), "{news:?}");
     drop(store);
     thread.join();
-    let mut again = Opened::open(&url, "d", |_| Ok(())).unwrap();
+    let mut again = Opened::open(&url, &["d"], |_| Ok(())).unwrap();
     assert_eq!(accounts(&mut again).len(), 2);
 }

@@ -22,7 +22,7 @@ fn refusals_are_left_out(opened: Opened, url: &StoreUrl, refused: &str) {
     }
     drop(store);
     thread.join();
-    let mut again = Opened::open(url, "d", |_| Ok(())).unwrap();
+    let mut again = Opened::open(url, &["d"], |_| Ok(())).unwrap();
     let keys: Vec<_> = accounts(&mut again)[0].values.keys().map(|(_, key)| key.clone()).collect();
     assert_eq!(keys, ["a", "b", "c"]);
 }
@@ -31,7 +31,7 @@ fn refusals_are_left_out(opened: Opened, url: &StoreUrl, refused: &str) {
 fn what_sqlite_refuses_keeps_nothing_else_from_being_saved() {
     let folder = tempfile::tempdir().unwrap();
     let url = StoreUrl::Sqlite(folder.path().join("a.db"));
-    let mut opened = Opened::open(&url, "d", |_| Ok(())).unwrap();
+    let mut opened = Opened::open(&url, &["d"], |_| Ok(())).unwrap();
     let trigger = async {
         let database = &mut opened.database;
         let sql = "CREATE TRIGGER no BEFORE INSERT ON account_values WHEN NEW.key = 'refused'
@@ -46,6 +46,6 @@ fn what_sqlite_refuses_keeps_nothing_else_from_being_saved() {
 fn what_postgresql_refuses_keeps_nothing_else_from_being_saved() {
     // No XML has this character, and no text of PostgreSQL.
     with_postgres(|url| {
-        refusals_are_left_out(Opened::open(url, "d", |_| Ok(())).unwrap(), url, "\0");
+        refusals_are_left_out(Opened::open(url, &["d"], |_| Ok(())).unwrap(), url, "\0");
     });
 }
