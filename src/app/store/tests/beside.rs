@@ -30,9 +30,9 @@ fn a_removed_account_leaves_nothing_with_its_contacts() {
     opened.save_now(&made).unwrap();
     drop(opened);
     let removed = AccountNews::Removed { account: jid(0) };
-    assert_eq!(Accounts::open(&url, false).unwrap().change(&removed, false), Ok(true));
-    let mut again = Opened::open(&url, &["d"], |_| Ok(())).unwrap();
-    let records = accounts(&mut again);
+    let mut beside = Accounts::open(&url, false).unwrap();
+    assert_eq!(beside.change(&removed, false), Ok(true));
+    let records = accounts_in(&beside.runtime, &mut beside.database, "d");
     assert_eq!(records.len(), 4);
     for (record, (_, state)) in records.iter().zip(contacts()) {
         let gone = ItemRecord { approved: false, ..item(0, Subscription::None) };
@@ -40,9 +40,9 @@ fn a_removed_account_leaves_nothing_with_its_contacts() {
         assert_eq!(record.requests.keys().collect::<Vec<_>>(), ["u5@d"]);
     }
     // A server that ran meanwhile did not know, and saved the item once more.
+    let mut again = Opened::open(&url, &["d"], |_| Ok(())).unwrap();
     again.save_now(&[Change::PutItem { account: jid(4), item: item(0, Subscription::Both) }]).unwrap();
     drop(again);
-    let mut beside = Accounts::open(&url, false).unwrap();
     beside.runtime.block_on(async {
         let sql = "INSERT INTO admin_changes (account, removed) VALUES ('u0@d', true)";
         beside.database.run_all(sql).await.unwrap();

@@ -100,12 +100,16 @@ fn accounts(opened: &mut Opened) -> Vec<AccountRecord> {
 }
 
 fn accounts_of(opened: &mut Opened, domain: &str) -> Vec<AccountRecord> {
+    accounts_in(&opened.runtime, &mut opened.database, domain)
+}
+
+fn accounts_in(runtime: &Runtime, database: &mut Database, domain: &str) -> Vec<AccountRecord> {
     let mut all = Vec::new();
     let mut take = |records| {
         all.extend::<Vec<_>>(records);
         Ok(())
     };
-    opened.runtime.block_on(opened.database.load(&[domain], &mut take)).unwrap();
+    runtime.block_on(database.load(&[domain], &mut take)).unwrap();
     all.sort_by(|a, b| a.account.as_str().cmp(b.account.as_str()));
     all
 }
