@@ -18,6 +18,8 @@ pub enum Stamp {
     Kept,
     /// The sender wrote none (presence broadcast): the recipient's bare JID.
     Bare,
+    /// The sender wrote none, and this resource alone is meant: its full JID.
+    Full,
 }
 
 /// One recipient of a delivery.

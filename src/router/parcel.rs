@@ -20,9 +20,12 @@ pub enum Audience {
     Resource(Jid),
     /// A resource, whose full JID the stanza's `from` is, asks for the presence of all of these (RFC 6121 §4.3).
     Asked(Vec<Jid>),
-    /// As [`Audience::To`], unless the address has heard of it by a broadcast: all of its account's available resources
-    /// have (§4.6.3).
-    Unheard,
+    /// A stanza without `to` for each of these, bare or full JIDs, as if it had been directed to each (§4.6): one entry for
+    /// each destination home. Resources that are not there get nothing.
+    Directed(Vec<Jid>),
+    /// As [`Audience::Directed`], except to those that have heard of it by a broadcast: all available resources of their
+    /// accounts have (§4.6.3).
+    Unheard(Vec<Jid>),
     /// As [`Audience::To`], an answer to a probe (§4.3.2): it tells that somebody is not there, not that somebody goes.
     Answer,
 }
@@ -51,12 +54,11 @@ const ADDRESS_BYTES: usize = 64;
 impl Weigh for Parcel {
     fn weight_bytes(&self) -> usize {
         let addresses = match &self.audience {
-            Audience::Each(contacts) | Audience::Asked(contacts) => contacts.len(),
-            Audience::To
-            | Audience::Here(_)
-            | Audience::Resource(_)
-            | Audience::Unheard
-            | Audience::Answer => 1,
+            Audience::Each(contacts)
+            | Audience::Asked(contacts)
+            | Audience::Directed(contacts)
+            | Audience::Unheard(contacts) => contacts.len(),
+            Audience::To | Audience::Here(_) | Audience::Resource(_) | Audience::Answer => 1,
         };
         PARCEL_BYTES + self.stanza.written_len(To::Kept) + addresses * ADDRESS_BYTES
     }

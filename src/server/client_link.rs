@@ -322,6 +322,7 @@ impl Handler for ClientLink {
         let State::Bound(bound) = &self.state else { return cx.send(stanza, To::Kept) };
         let to = match stamp {
             Stamp::Bare => To::Stamped(bound.bare()),
+            Stamp::Full => To::Stamped(&bound.from),
             Stamp::Kept => To::Kept,
         };
         cx.send(stanza, to);

@@ -5,11 +5,10 @@
 use super::client_link::ClientLink;
 use super::routing::Origin;
 use super::world::ServerWorld;
-use super::write::{detached, escaped};
-use crate::engine::Effects;
+use crate::engine::{Effects, Stamp};
 use crate::limits::DIRECTED_PRESENCE_PER_SESSION_MAX;
-use crate::router::{AccountId, Audience, Parcel, SessionId};
-use crate::stanza::{Condition, Jid, JidRef, Stanza, StanzaType, To};
+use crate::router::{AccountId, Audience, Dropped, Parcel, SessionId, Verdict};
+use crate::stanza::{Condition, Jid, JidRef, Stanza, StanzaType};
 
 impl ServerWorld {
     /// Available or unavailable presence with an address (§4.6.3): routed, and remembered or forgotten.
@@ -47,29 +46,72 @@ impl ServerWorld {
     /// Leaves parcels for the targets of a session's directed presence, except for those whom the broadcast of
     /// `account`'s presence reaches.
     pub(super) fn end_directed(&mut self, unavailable: &Stanza, targets: &[Jid], account: Option<AccountId>) {
+        let (mut unheard, mut others) = (Vec::new(), Vec::new());
         for target in targets {
-            let target = target.as_ref();
-            let is_told = account.is_some_and(|id| self.shard.account(id).shows_presence_to(target));
-            if is_told && target.is_bare() {
+            let is_told = account.is_some_and(|id| self.shard.account(id).shows_presence_to(target.as_ref()));
+            if is_told && target.as_ref().is_bare() {
                 continue;
             }
-            let stanza = detached(unavailable, To::Stamped(&escaped(target)));
             // A subscriber's resource that is only connected is not reached by the broadcast; its home knows.
-            let audience = if is_told { Audience::Unheard } else { Audience::To };
-            self.post(Parcel { stanza, audience });
+            let list = if is_told { &mut unheard } else { &mut others };
+            list.push(target.clone());
+        }
+        self.post_to(unavailable, others, Audience::Directed);
+        self.post_to(unavailable, unheard, Audience::Unheard);
+    }
+
+    /// Leaves one parcel for all of `targets`, if there are any. `stanza` has no `to`: its bytes are shared.
+    pub(super) fn post_to(&mut self, stanza: &Stanza, targets: Vec<Jid>, audience: fn(Vec<Jid>) -> Audience) {
+        if !targets.is_empty() {
+            self.post(Parcel { stanza: stanza.clone(), audience: audience(targets) });
         }
     }
 
-    /// The end of directed presence, at the home of a resource whose account is subscribed to the sender.
-    pub(super) fn receive_unheard(&mut self, stanza: Stanza, out: &mut Effects<ClientLink>) {
-        let Some(Ok(to)) = stanza.to().map(JidRef::parse_attr) else { return };
-        let account = self.shard.find(to.jid().bare().as_str());
-        let session = account.and_then(|id| self.shard.resource(id, to.jid().resource()?));
-        let has_heard = session.is_none_or(|(_, session)| session.available().is_some());
-        drop(to);
-        if !has_heard {
-            self.route(stanza, None, out);
+    /// Presence at the home of these addresses, each of which is stamped on its own copy.
+    pub(super) fn receive_directed(
+        &mut self,
+        stanza: &Stanza,
+        targets: &[Jid],
+        out: &mut Effects<ClientLink>,
+    ) {
+        let is_unavailable = stanza.head().stanza_type == StanzaType::Unavailable;
+        for target in targets.iter().map(Jid::as_ref) {
+            if !self.is_local(target.domain()) {
+                self.counters.count_drop(Dropped::Remote);
+                continue;
+            }
+            if is_unavailable {
+                self.forget_directed(stanza, target);
+            }
+            let hash = self.shard.hash(target.bare().as_str());
+            self.count_busy(target, hash);
+            match self.shard.decide(stanza, target, hash, &mut self.scratch.recipients) {
+                Verdict::Deliver => {
+                    let stamp = if target.is_bare() { Stamp::Bare } else { Stamp::Full };
+                    self.deliver(stanza.clone(), stamp, out);
+                }
+                Verdict::Drop(reason) => self.counters.count_drop(reason),
+                verdict @ (Verdict::Bounce(_) | Verdict::Answer(_) | Verdict::Keep(_)) => {
+                    unreachable!("presence is delivered or dropped: {verdict:?}")
+                }
+            }
         }
+    }
+
+    /// The end of directed presence, at the home of resources whose accounts are subscribed to the sender.
+    pub(super) fn receive_unheard(
+        &mut self,
+        stanza: &Stanza,
+        mut targets: Vec<Jid>,
+        out: &mut Effects<ClientLink>,
+    ) {
+        targets.retain(|target| {
+            let target = target.as_ref();
+            let account = self.shard.find(target.bare().as_str());
+            let session = account.and_then(|id| self.shard.resource(id, target.resource()?));
+            session.is_some_and(|(_, session)| session.available().is_none())
+        });
+        self.receive_directed(stanza, &targets, out);
     }
 
     /// The sender of `unavailable` became unavailable to `to`: that resource, or each of that account, need not tell it

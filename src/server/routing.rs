@@ -107,11 +107,13 @@ impl ServerWorld {
                 Audience::Asked(contacts) => {
                     Audience::Asked(self.mail_others(&stanza, contacts, Audience::Asked, out))
                 }
-                one @ (Audience::To
-                | Audience::Here(_)
-                | Audience::Resource(_)
-                | Audience::Unheard
-                | Audience::Answer) => one,
+                Audience::Directed(targets) => {
+                    Audience::Directed(self.mail_others(&stanza, targets, Audience::Directed, out))
+                }
+                Audience::Unheard(targets) => {
+                    Audience::Unheard(self.mail_others(&stanza, targets, Audience::Unheard, out))
+                }
+                one @ (Audience::To | Audience::Here(_) | Audience::Resource(_) | Audience::Answer) => one,
             };
             let parcel = Parcel { stanza, audience };
             match self.other_home_of(&parcel) {
@@ -129,11 +131,16 @@ impl ServerWorld {
     fn other_home_of(&self, parcel: &Parcel) -> Option<HomeId> {
         match &parcel.audience {
             Audience::Resource(jid) => self.other_home(jid.as_ref().bare().as_str()),
-            Audience::Unheard | Audience::Answer => {
+            Audience::Answer => {
                 let address = JidRef::parse_attr(parcel.stanza.to()?).ok()?;
                 self.other_home(address.jid().bare().as_str())
             }
-            Audience::To | Audience::Here(_) | Audience::Each(_) | Audience::Asked(_) => None,
+            Audience::To
+            | Audience::Here(_)
+            | Audience::Each(_)
+            | Audience::Asked(_)
+            | Audience::Directed(_)
+            | Audience::Unheard(_) => None,
         }
     }
 
@@ -150,7 +157,8 @@ impl ServerWorld {
         }
         let mut by_home: Vec<Vec<Jid>> = vec![Vec::new(); self.homes.count()];
         for contact in contacts {
-            by_home[self.homes.of(contact.as_str()).index()].push(contact);
+            let home = self.homes.of(contact.as_ref().bare().as_str());
+            by_home[home.index()].push(contact);
         }
         let here = std::mem::take(&mut by_home[self.me.index()]);
         for (home, contacts) in self.homes.iter().zip(by_home) {
@@ -171,7 +179,8 @@ impl ServerWorld {
             Audience::Each(contacts) => self.receive_broadcast(stanza, contacts, out),
             Audience::Resource(jid) => self.receive_for_resource(stanza, jid.as_ref(), out),
             Audience::Asked(contacts) => self.receive_question(&stanza, &contacts),
-            Audience::Unheard => self.receive_unheard(stanza, out),
+            Audience::Directed(targets) => self.receive_directed(&stanza, &targets, out),
+            Audience::Unheard(targets) => self.receive_unheard(&stanza, targets, out),
             Audience::Answer => self.receive_answer(&stanza, out),
         }
     }

@@ -120,10 +120,12 @@ impl ServerWorld {
             }
             return;
         };
-        let bare = managed.from.slice(..usize::from(managed.bare_len));
+        let full = managed.from.clone();
+        let bare = full.slice(..usize::from(managed.bare_len));
         let to = match target.stamp {
             Stamp::Kept => To::Kept,
             Stamp::Bare => To::Stamped(&bare),
+            Stamp::Full => To::Stamped(&full),
         };
         if managed.keep(&stanza, to, now) {
             let session = managed.session;

@@ -2,6 +2,8 @@
 
 use super::rig::{Rig, attr, is_error, summaries, summary};
 use crate::router::Subscription;
+use crate::router::mailbox::Weigh;
+use crate::stanza::{Jid, Stanza};
 
 #[test]
 fn initial_presence_reaches_subscribers_and_the_sender() {
@@ -297,4 +299,28 @@ fn presence_for_nobody_is_ignored() {
         rig.send(romeo, text);
         rig.nothing(romeo);
     }
+}
+
+/// The status of the last presence of all is in memory once, not once for each target.
+#[test]
+fn the_end_of_directed_presence_is_shared_by_its_targets() {
+    let mut rig = Rig::new();
+    let romeo = rig.login("romeo@d/r");
+    let nurse = rig.login("nurse@d/n");
+    let targets: Vec<Jid> = (0..1_000).map(|n| Jid::parse(&format!("nurse@d/{n}")).unwrap()).collect();
+    let status = "x".repeat(10_000);
+    let text = format!("<presence from='romeo@d/r' type='unavailable'><status>{status}</status></presence>");
+    rig.call(|world, out| {
+        world.end_directed(&Stanza::from_own(text.into()), &targets, None);
+        let bytes: usize = world.parcels.iter().map(Weigh::weight_bytes).sum();
+        assert!(bytes < 200_000, "{bytes}");
+        world.settle(out);
+    });
+    for to in ["nurse@d", "nurse@d/n"] {
+        rig.send(romeo, &format!("<presence to='{to}'/>"));
+    }
+    rig.clear();
+    rig.send(romeo, "<presence type='unavailable' id='last'/>");
+    let expected = ["romeo@d/r nurse@d unavailable", "romeo@d/r nurse@d/n unavailable"];
+    assert_eq!(summaries(&rig.received(nurse)), expected);
 }

@@ -339,6 +339,7 @@ impl Rig {
         match stamp {
             Stamp::Kept => stanza.write(To::Kept, &mut bytes),
             Stamp::Bare => stanza.write(To::Stamped(client.bound.bare()), &mut bytes),
+            Stamp::Full => stanza.write(To::Stamped(&client.bound.from), &mut bytes),
         }
         // What goes out is an element, whatever was stamped.
         let _ = Element::from_own(Bytes::from(bytes.clone()));
