@@ -10,11 +10,11 @@ use super::iq::{Extension, Request, told_only};
 use super::presence::contacts;
 use super::routing::Origin;
 use super::world::ServerWorld;
-use super::write::{attr, detached, escaped};
+use super::write::{attr, escaped};
 use crate::engine::Effects;
 use crate::limits::BLOCKED_MAX;
-use crate::router::{AccountId, Blocklist, Dropped, Parcel, Session, SessionId, Shard, Subscription};
-use crate::stanza::{Condition, ErrorType, Jid, JidRef, Stanza, StanzaType, To, write_error_reply_with};
+use crate::router::{AccountId, Audience, Blocklist, Dropped, Session, SessionId, Shard, Subscription};
+use crate::stanza::{Condition, ErrorType, Jid, JidRef, Stanza, StanzaType, write_error_reply_with};
 use crate::store::ValueKind;
 
 const NS: &str = "urn:xmpp:blocking";
@@ -176,23 +176,24 @@ impl ServerWorld {
                     session.remove_directed(target.as_ref());
                 }
             }
-            for resource in resources.iter().filter(|jid| is_available && !targets.contains(jid)) {
-                let stanza = detached(&unavailable, To::Stamped(&escaped(resource.as_ref())));
-                self.post(Parcel::addressed(stanza));
-            }
+            let others = resources.iter().filter(|jid| is_available && !targets.contains(jid));
+            self.post_to(&unavailable, others.cloned().collect(), Audience::Directed);
         }
     }
 
     /// §3.4: subscribers who were blocked get the current presence, and so do single resources of theirs.
-    fn show_presence_to_unblocked(&mut self, account: AccountId, old: &Blocklist, next: &Blocklist) {
-        for contact in self.newly_meant(account, next, old) {
-            self.send_presence_to(account, &contact);
-        }
-        for resource in self.subscribers_resources(account, next, old) {
-            for stanza in self.presences_of(account) {
-                let stanza = detached(&stanza, To::Stamped(&escaped(resource.as_ref())));
-                self.post(Parcel::addressed(stanza));
-            }
+    pub(super) fn show_presence_to_unblocked(
+        &mut self,
+        account: AccountId,
+        old: &Blocklist,
+        next: &Blocklist,
+    ) {
+        let subscribers = self.newly_meant(account, next, old);
+        let resources = self.subscribers_resources(account, next, old);
+        // One copy of each presence, however many are meant.
+        for stanza in self.presences_of(account) {
+            self.post_to(&stanza, subscribers.clone(), Audience::Each);
+            self.post_to(&stanza, resources.clone(), Audience::Directed);
         }
     }
 

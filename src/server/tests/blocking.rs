@@ -2,7 +2,9 @@
 
 use super::rig::{Rig, Who, attr, is_error, summaries, summary};
 use crate::limits::BLOCKED_MAX;
-use crate::router::{Dropped, Subscription};
+use crate::router::mailbox::Weigh;
+use crate::router::{Blocklist, Dropped, Subscription};
+use crate::stanza::Jid;
 
 const LIST: &str = "<blocklist xmlns='urn:xmpp:blocking'/>";
 
@@ -336,4 +338,30 @@ fn a_request_that_waits_is_not_shown_while_its_sender_is_blocked() {
     rig.send(juliet, "<presence/>");
     let received = summaries(&rig.received(juliet));
     assert!(received.contains(&"nurse@d juliet@d subscribe".to_owned()), "{received:?}");
+}
+
+/// What one request leaves for others grows with who is unblocked and with what is shown, not with their product.
+#[test]
+fn presence_for_many_who_are_unblocked_is_shared() {
+    let (mut rig, _, orchard) = pair();
+    let status = "x".repeat(10_000);
+    for n in 0..4 {
+        rig.login_with(&format!("juliet@d/{n}"), &format!("<presence><status>{status}</status></presence>"));
+    }
+    rig.clear();
+    let mut list = Blocklist::default();
+    for n in 0..BLOCKED_MAX - 1 {
+        list.add(Jid::parse(&format!("romeo@d/{n}")).unwrap());
+    }
+    list.add(Jid::parse("romeo@d/orchard").unwrap());
+    rig.call(|world, out| {
+        let juliet = world.shard.find("juliet@d").unwrap();
+        world.show_presence_to_unblocked(juliet, &list, &Blocklist::default());
+        let bytes: usize = world.parcels.iter().map(Weigh::weight_bytes).sum();
+        assert!(bytes < 500_000, "{bytes}");
+        world.settle(out);
+    });
+    let received = rig.received(orchard);
+    assert_eq!(received.len(), 5);
+    assert!(received.iter().all(|s| attr(s, "to").as_deref() == Some("romeo@d/orchard")), "{received:?}");
 }
