@@ -173,6 +173,11 @@ pub const ROSTER_NAME_BYTES_MAX: usize = 1_023;
 pub const ROSTER_REMOVALS_MAX: usize = 64;
 /// Subscription requests kept for one account until it answers them, in stanzas.
 pub const SUBSCRIBE_REQUESTS_PER_ACCOUNT_MAX: usize = 256;
+/// Their bytes: all of them are told at once to whoever comes, and must leave room in an outbox ([`OUTBOX_SOFT_BYTES`]).
+pub const SUBSCRIBE_REQUEST_BYTES_PER_ACCOUNT_MAX: usize = 262_144;
+/// Longest presence that is kept to be told to others later, or a subscription request: every resource of every contact is told
+/// at once to whoever comes. RFC 6120 §13.12 demands at least 10,000; real ones have some hundreds.
+pub const PRESENCE_BYTES_MAX: usize = 16_384;
 /// Targets of directed presence that one session is remembered for (RFC 6121 §4.6.1).
 pub const DIRECTED_PRESENCE_PER_SESSION_MAX: usize = 1_000;
 

@@ -5,7 +5,7 @@
 use smallvec::SmallVec;
 
 use super::{Blocklist, LastSeen, Offline, PrivateStorage, Roster, Session, Subscription};
-use crate::limits::SUBSCRIBE_REQUESTS_PER_ACCOUNT_MAX;
+use crate::limits::{SUBSCRIBE_REQUEST_BYTES_PER_ACCOUNT_MAX, SUBSCRIBE_REQUESTS_PER_ACCOUNT_MAX};
 use crate::stanza::{Jid, JidRef, Stanza};
 
 /// A contact's request that the user has not answered (RFC 6121 §3.1.3, rule 4).
@@ -137,14 +137,22 @@ impl<C: Copy> Account<C> {
         self.rare.as_ref().map_or(&[], |rare| &rare.pending)
     }
 
-    /// Keeps a contact's request. `false`: there are too many already.
+    /// Keeps a contact's request. `false`: there are too many already, or too long ones.
     pub fn add_pending(&mut self, request: PendingRequest) -> bool {
-        let pending = &mut self.rare.get_or_insert_default().pending;
-        if pending.len() >= SUBSCRIBE_REQUESTS_PER_ACCOUNT_MAX {
+        let len = |request: &PendingRequest| request.stanza.element().bytes.len();
+        let bytes = self.pending().iter().map(len).sum::<usize>() + len(&request);
+        if self.pending().len() >= SUBSCRIBE_REQUESTS_PER_ACCOUNT_MAX
+            || bytes > SUBSCRIBE_REQUEST_BYTES_PER_ACCOUNT_MAX
+        {
             return false;
         }
-        pending.push(request);
+        self.restore_pending(request);
         true
+    }
+
+    /// Puts in a contact's request as a store had it: what was accepted once stays.
+    pub fn restore_pending(&mut self, request: PendingRequest) {
+        self.rare.get_or_insert_default().pending.push(request);
     }
 
     /// Forgets a contact's request: it was answered or withdrawn.

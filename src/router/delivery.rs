@@ -43,7 +43,7 @@ pub enum Dropped {
     ForServer,
     /// Broadcast presence for a contact on another server: there are no server-to-server streams yet.
     Remote,
-    /// A subscription request beyond `SUBSCRIBE_REQUESTS_PER_ACCOUNT_MAX`.
+    /// A subscription request beyond `SUBSCRIBE_REQUESTS_PER_ACCOUNT_MAX` or `SUBSCRIBE_REQUEST_BYTES_PER_ACCOUNT_MAX`.
     TooManyRequests,
     /// From or to somebody who is blocked (XEP-0191 §3.3), and not to be answered.
     Blocked,

@@ -123,7 +123,7 @@ impl ServerWorld {
         for (contact, _) in requests {
             let change = Some(SubscriptionChange::Subscribe.as_str());
             let stanza = write::presence(change, contact.as_ref(), Some(jid.as_ref()), None);
-            self.shard.account_mut(id).add_pending(PendingRequest { contact, stanza });
+            self.shard.account_mut(id).restore_pending(PendingRequest { contact, stanza });
         }
         let credentials = Arc::new(spec.credentials);
         self.set_credentials(id, Some(Arc::clone(&credentials)));
@@ -205,7 +205,8 @@ impl ServerWorld {
         let id = id.ok_or_else(|| ProvisionError::Exists(jid.clone()))?;
         for (contact, stanza) in record.requests.into_values() {
             let stanza = Stanza::parse_own(stanza.as_bytes()).ok_or_else(damaged)?;
-            self.shard.account_mut(id).add_pending(PendingRequest { contact: names.intern(contact), stanza });
+            let contact = names.intern(contact);
+            self.shard.account_mut(id).restore_pending(PendingRequest { contact, stanza });
         }
         for message in record.offline {
             let text = Bytes::from(message.stanza);

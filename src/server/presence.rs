@@ -7,6 +7,7 @@ use super::routing::Origin;
 use super::world::ServerWorld;
 use super::write::escaped;
 use crate::engine::{Effects, Stamp};
+use crate::limits::PRESENCE_BYTES_MAX;
 use crate::router::{
     AccountId, Audience, Available, Dropped, Parcel, RosterItem, SessionId, Sink, Subscription,
     SubscriptionChange,
@@ -25,7 +26,9 @@ impl ServerWorld {
     ) {
         let stanza_type = stanza.head().stanza_type;
         let has_to = stanza.to().is_some();
-        if let Some(change) = SubscriptionChange::of(stanza_type) {
+        if is_kept(stanza_type, has_to) && stanza.element().bytes.len() > PRESENCE_BYTES_MAX {
+            self.bounce(&stanza, Condition::PolicyViolation, Some(origin), out);
+        } else if let Some(change) = SubscriptionChange::of(stanza_type) {
             self.on_subscription(stanza, change, session, origin, out);
         } else if stanza_type == StanzaType::None && !has_to {
             self.on_available(stanza, session, origin, out);
@@ -163,6 +166,11 @@ pub(super) fn contacts<'a>(
     is_wanted: fn(Subscription) -> bool,
 ) -> impl Iterator<Item = Jid> {
     items.filter(move |item| is_wanted(item.state())).map(|item| item.jid().clone())
+}
+
+/// Whether such presence is told again, to whoever comes later.
+const fn is_kept(stanza_type: StanzaType, has_to: bool) -> bool {
+    matches!(stanza_type, StanzaType::Subscribe) || (matches!(stanza_type, StanzaType::None) && !has_to)
 }
 
 /// Value of `<priority/>`, 0 without (§4.7.2.3); `None` when it is none between −128 and 127, or there are two. The

@@ -1,6 +1,7 @@
 //! RFC 6121 §4 as clients see it.
 
 use super::rig::{Rig, attr, is_error, summaries, summary};
+use crate::limits::PRESENCE_BYTES_MAX;
 use crate::router::Subscription;
 use crate::router::mailbox::Weigh;
 use crate::stanza::{Jid, Stanza};
@@ -323,4 +324,27 @@ fn the_end_of_directed_presence_is_shared_by_its_targets() {
     rig.send(romeo, "<presence type='unavailable' id='last'/>");
     let expected = ["romeo@d/r nurse@d unavailable", "romeo@d/r nurse@d/n unavailable"];
     assert_eq!(summaries(&rig.received(nurse)), expected);
+}
+
+/// Whoever comes is told all of it at once.
+#[test]
+fn presence_that_is_kept_is_not_very_long() {
+    let mut rig = Rig::with_friends();
+    let (romeo, juliet) = (rig.login("romeo@d/r"), rig.login("juliet@d/b"));
+    rig.clear();
+    let of_length = |head: &str, length: usize| {
+        let frame = format!("<presence {head}><status></status></presence>").len();
+        format!("<presence {head}><status>{}</status></presence>", "x".repeat(length - frame))
+    };
+    for head in ["id='p'", "id='p' to='nurse@d' type='subscribe'"] {
+        rig.send(romeo, &of_length(head, PRESENCE_BYTES_MAX + 1));
+        assert!(is_error(&rig.one(romeo), "policy-violation"), "{head}");
+        rig.nothing(juliet);
+    }
+    rig.send(romeo, &of_length("id='p'", PRESENCE_BYTES_MAX));
+    rig.one(juliet);
+    for head in ["id='p' to='juliet@d'", "id='p' type='unavailable'"] {
+        rig.send(romeo, &of_length(head, PRESENCE_BYTES_MAX + 1));
+        assert_eq!(attr(&rig.one(juliet), "id").as_deref(), Some("p"), "{head}: nothing is kept of it");
+    }
 }

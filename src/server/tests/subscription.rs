@@ -1,7 +1,7 @@
 //! RFC 6121 §3 as clients see it: the handshake, its order, and every state from both sides.
 
 use super::rig::{Rig, attr, is_error, summaries, summary};
-use crate::limits::SUBSCRIBE_REQUESTS_PER_ACCOUNT_MAX;
+use crate::limits::{SUBSCRIBE_REQUEST_BYTES_PER_ACCOUNT_MAX, SUBSCRIBE_REQUESTS_PER_ACCOUNT_MAX};
 use crate::router::{Subscription, SubscriptionChange};
 
 /// Address and type of each stanza; roster pushes as the item's state.
@@ -227,6 +227,25 @@ fn the_number_of_waiting_requests_is_limited() {
     let id = rig.world.shard.find("juliet@d").unwrap();
     assert_eq!(rig.world.shard.account(id).pending().len(), SUBSCRIBE_REQUESTS_PER_ACCOUNT_MAX);
     assert_eq!(rig.world.counters().dropped(crate::router::Dropped::TooManyRequests), 1);
+}
+
+/// They are told all at once to whoever comes: a few long ones must not keep the user from coming.
+#[test]
+fn the_length_of_waiting_requests_is_limited() {
+    let mut rig = Rig::new();
+    let status = "x".repeat(15_000);
+    let fit = SUBSCRIBE_REQUEST_BYTES_PER_ACCOUNT_MAX / 15_000;
+    for n in 0..fit + 3 {
+        rig.add_account(&format!("u{n}"), &[]);
+        let user = rig.connect(&format!("u{n}@d/r"));
+        rig.send(
+            user,
+            &format!("<presence type='subscribe' to='juliet@d'><status>{status}</status></presence>"),
+        );
+    }
+    let id = rig.world.shard.find("juliet@d").unwrap();
+    assert_eq!(rig.world.shard.account(id).pending().len(), fit);
+    assert_eq!(rig.world.counters().dropped(crate::router::Dropped::TooManyRequests), 3);
 }
 
 #[test]
