@@ -83,8 +83,11 @@ pub const CLOSE_FLUSH_MAX: Duration = Duration::from_secs(10);
 pub const OUTBOX_SOFT_BYTES: usize = 1_048_576;
 /// How long an outbox may stay above [`OUTBOX_SOFT_BYTES`].
 pub const OUTBOX_SOFT_MAX: Duration = Duration::from_secs(10);
-/// Bytes waiting for a reader at most.
+/// Bytes waiting for a reader at most, when its socket takes no more.
 pub const OUTBOX_HARD_BYTES: usize = 4_194_304;
+/// Bytes waiting for a reader whose socket has refused nothing: many stanzas of one turn may be for it, and nobody has tried to
+/// write them yet. The answers to a first presence of [`ROSTER_ITEMS_MAX`] contacts fit.
+pub const OUTBOX_BURST_BYTES: usize = 67_108_864;
 /// Stanza parts above this are referenced by the outbox instead of copied; copying won up to here.
 pub const OUTBOX_COPY_BYTES_MAX: usize = 8_192;
 /// Slices in one `writev`; Linux takes 1,024, more than 64 gained nothing.

@@ -5,7 +5,7 @@
 use bytes::BytesMut;
 
 use super::hub::Barrier;
-use super::{CloseReason, Handler, Outbox, Timers, Transport};
+use super::{CloseReason, Handler, Outbox, Timer, Timers, Transport};
 use crate::limits::CLOSE_DRAIN_BYTES_MAX;
 use crate::router::HomeId;
 use crate::time::Nanos;
@@ -34,6 +34,8 @@ pub(super) struct Io {
     /// Bytes of a unit that is not complete, or of units beyond the turn's budget.
     pub(super) unread: BytesMut,
     pub(super) outbox: Outbox,
+    /// The socket took no more when it was written to last.
+    pub(super) blocked: bool,
     pub(super) timers: Timers,
     /// The time for which the hub's heap has an entry that counts; [`Nanos::MAX`] when it has none.
     pub(super) armed: Nanos,
@@ -58,6 +60,8 @@ pub(super) enum Held {
     Answer,
     /// The accept barrier: too many answers wait behind it.
     Barrier,
+    /// The peer, to read what it was written ([`Handler::WAITS_FOR_READER`]).
+    Outbox,
     /// Its arrival at this home.
     Moving(HomeId),
 }
@@ -80,6 +84,18 @@ impl Phase {
     pub(super) const DRAINING: Self = Self::Draining { bytes_left: CLOSE_DRAIN_BYTES_MAX };
 }
 
+impl Io {
+    /// The outbox is within its budget again. Returns whether the input waited for that, and may go on.
+    pub(super) fn relax(&mut self) -> bool {
+        self.timers.clear(Timer::Outbox);
+        let waited = self.held == Held::Outbox;
+        if waited {
+            self.held = Held::Free;
+        }
+        waited
+    }
+}
+
 impl<H: Handler> Connection<H> {
     pub(super) fn new(handler: H) -> Self {
         let io = Io {
@@ -90,6 +106,7 @@ impl<H: Handler> Connection<H> {
             framer: Framer::new(H::FRAMER_LIMITS),
             unread: BytesMut::new(),
             outbox: Outbox::default(),
+            blocked: false,
             timers: Timers::default(),
             armed: Nanos::MAX,
             last_read: Nanos::ZERO,

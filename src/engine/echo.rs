@@ -46,6 +46,7 @@ impl Handler for Echo {
     type World = Log;
     type Task = &'static str;
     const FRAMER_LIMITS: FramerLimits = FRAMER_AFTER_AUTH;
+    const WAITS_FOR_READER: bool = true;
 
     fn on_connected(&mut self, cx: &mut Cx<'_, Self>) {
         cx.world.lines.push(format!("connected {:?}", cx.me));

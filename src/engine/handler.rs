@@ -34,6 +34,10 @@ pub trait Handler: Sized + std::fmt::Debug + Send + 'static {
     /// Limits of the framer until [`Cx::set_framer_limits`].
     const FRAMER_LIMITS: crate::limits::FramerLimits;
 
+    /// Whether no further frame is handed over while more than [`crate::limits::OUTBOX_SOFT_BYTES`] wait to be written: for a
+    /// role that answers what it reads. Two peers of that kind would wait for each other.
+    const WAITS_FOR_READER: bool = false;
+
     /// The transport is up. A client writes its stream header now.
     fn on_connected(&mut self, cx: &mut Cx<'_, Self>);
     /// A complete unit of the stream came in. `cx.now` is the time just before the read that completed it.

@@ -13,7 +13,8 @@ use bytes::Bytes;
 
 use super::BufferPool;
 use crate::limits::{
-    OUTBOX_COPY_BYTES_MAX, OUTBOX_HARD_BYTES, OUTBOX_POOL_BUFFER_BYTES_MAX, OUTBOX_SOFT_BYTES,
+    OUTBOX_BURST_BYTES, OUTBOX_COPY_BYTES_MAX, OUTBOX_HARD_BYTES, OUTBOX_POOL_BUFFER_BYTES_MAX,
+    OUTBOX_SOFT_BYTES,
 };
 use crate::stanza::{Kind, Stanza, StanzaType, To};
 
@@ -64,14 +65,16 @@ impl Entry {
 }
 
 /// How full an outbox is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Pressure {
     /// Nobody needs to care.
     Fine,
     /// Above the soft budget, which may last for `limits::OUTBOX_SOFT_MAX`.
     Soft,
-    /// Above the hard budget.
+    /// Above the hard budget, which is for readers whose sockets take no more.
     Hard,
+    /// Above every budget.
+    Burst,
 }
 
 impl Outbox {
@@ -93,7 +96,9 @@ impl Outbox {
     }
 
     pub(super) const fn pressure(&self) -> Pressure {
-        if self.budgeted() > OUTBOX_HARD_BYTES {
+        if self.budgeted() > OUTBOX_BURST_BYTES {
+            Pressure::Burst
+        } else if self.budgeted() > OUTBOX_HARD_BYTES {
             Pressure::Hard
         } else if self.budgeted() > OUTBOX_SOFT_BYTES {
             Pressure::Soft

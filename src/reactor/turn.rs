@@ -220,10 +220,15 @@ impl<W: World> Reactor<W> {
                 let all = !socket.blocked;
                 let now = self.clock.now();
                 self.hub.handle_written(conn, taken, now);
+                if !all {
+                    self.hub.handle_write_blocked(conn, now);
+                }
                 all
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 socket.blocked = true;
+                let now = self.clock.now();
+                self.hub.handle_write_blocked(conn, now);
                 false
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => true,

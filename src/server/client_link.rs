@@ -284,6 +284,7 @@ impl Handler for ClientLink {
     type Task = ClientTask;
 
     const FRAMER_LIMITS: FramerLimits = FRAMER_BEFORE_AUTH;
+    const WAITS_FOR_READER: bool = true;
 
     fn on_connected(&mut self, cx: &mut ClientCx<'_>) {
         cx.world.set_now(cx.now);

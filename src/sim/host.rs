@@ -42,7 +42,9 @@ impl<S: World, C: World> Sim<S, C> {
                 Intent::Move => return self.send_away(home, conn),
                 Intent::Write => {
                     let Some(link) = self.homes[index].links.get(&conn).copied() else { return };
-                    let Some(most) = self.room(link, Side::Server) else { return };
+                    let Some(most) = self.room(link, Side::Server) else {
+                        return self.homes[index].hub.handle_write_blocked(conn, self.now);
+                    };
                     let piece = front(&self.homes[index].hub, conn, most);
                     self.launch(link, Side::Server, &piece);
                     self.homes[index].hub.handle_written(conn, piece.len(), self.now);
@@ -69,7 +71,9 @@ impl<S: World, C: World> Sim<S, C> {
                 Intent::Move => unreachable!("the clients have one hub"),
                 Intent::Write => {
                     let Some(link) = self.of_client.get(&conn).copied() else { return };
-                    let Some(most) = self.room(link, Side::Client) else { return };
+                    let Some(most) = self.room(link, Side::Client) else {
+                        return self.clients.handle_write_blocked(conn, self.now);
+                    };
                     let piece = front(&self.clients, conn, most);
                     self.launch(link, Side::Client, &piece);
                     self.clients.handle_written(conn, piece.len(), self.now);

@@ -1,6 +1,7 @@
 //! The slow-reader policy: a budget for each outbox, first soft, then hard.
 //!
-//! Senders are never blocked by a recipient (DESIGN section 6).
+//! Senders are never blocked by a recipient (DESIGN section 6). What was not offered to a socket yet says nothing of its reader:
+//! until the socket takes no more, the hard budget is not for it.
 
 use super::Hub;
 use crate::engine::connection::Phase;
@@ -14,7 +15,8 @@ use crate::time::Nanos;
 impl<H: Handler> Hub<H> {
     pub(super) fn on_pressure(&mut self, conn: ConnId, now: Nanos) {
         let Some(io) = self.io(conn) else { return };
-        if io.outbox.pressure() == Pressure::Hard {
+        let pressure = io.outbox.pressure();
+        if pressure == Pressure::Burst || (pressure == Pressure::Hard && io.blocked) {
             self.relieve(conn, now);
         } else if io.timers.get(Timer::Outbox) == Nanos::MAX {
             io.timers.set(Timer::Outbox, now + OUTBOX_SOFT_MAX);
@@ -28,7 +30,7 @@ impl<H: Handler> Hub<H> {
         let superseded = io.outbox.supersede();
         let after = io.outbox.pressure();
         self.counters.superseded += superseded;
-        if after == Pressure::Fine || (before == Pressure::Hard && after == Pressure::Soft) {
+        if after == Pressure::Fine || (before >= Pressure::Hard && after == Pressure::Soft) {
             self.on_relieved(conn, after, now);
             return;
         }
@@ -43,7 +45,9 @@ impl<H: Handler> Hub<H> {
     pub(super) fn on_relieved(&mut self, conn: ConnId, after: Pressure, now: Nanos) {
         let Some(io) = self.io(conn) else { return };
         if after == Pressure::Fine {
-            io.timers.clear(Timer::Outbox);
+            if io.relax() {
+                self.resumed.push_back(conn);
+            }
         } else if io.timers.get(Timer::Outbox) == Nanos::MAX {
             io.timers.set(Timer::Outbox, now + OUTBOX_SOFT_MAX);
         }

@@ -3,7 +3,8 @@
 use bytes::{Buf, BytesMut};
 
 use super::Hub;
-use crate::engine::connection::{Io, Phase};
+use crate::engine::connection::{Held, Io, Phase};
+use crate::engine::outbox::Pressure;
 use crate::engine::{CloseReason, ConnId, Ended, Handler};
 use crate::limits::FRAMES_PER_TURN_MAX;
 use crate::stream::{Blame, StreamError};
@@ -68,6 +69,11 @@ impl<H: Handler> Hub<H> {
             let Some(io) = self.io(conn).filter(|io| io.phase == Phase::Open && !io.is_held()) else {
                 return false;
             };
+            if H::WAITS_FOR_READER && io.outbox.pressure() != Pressure::Fine {
+                // Who asks faster than it reads waits; nobody else is to be blamed for what it is answered.
+                io.held = Held::Outbox;
+                return false;
+            }
             match io.framer.next_frame(input) {
                 Ok(Some(frame)) => {
                     self.counters.frames += 1;

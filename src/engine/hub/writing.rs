@@ -5,7 +5,7 @@ use std::io::IoSlice;
 use super::Hub;
 use crate::engine::connection::{Held, Phase};
 use crate::engine::outbox::Pressure;
-use crate::engine::{ConnId, Handler, Timer};
+use crate::engine::{ConnId, Handler};
 use crate::time::Nanos;
 
 /// What a connection wants of its driver.
@@ -71,13 +71,25 @@ impl<H: Handler> Hub<H> {
             return;
         }
         io.outbox.advance(bytes, &mut self.pool);
-        if io.outbox.pressure() == Pressure::Fine {
-            io.timers.clear(Timer::Outbox);
+        io.blocked = false;
+        if io.outbox.pressure() == Pressure::Fine && io.relax() {
+            self.resumed.push_back(conn);
         }
         if io.phase == Phase::Open {
             let position = io.outbox.taken();
             self.call(conn, now, now, |handler, cx| handler.on_written(position, cx));
             self.settle(now);
+        }
+    }
+
+    /// The kernel takes no more for now: what waits, waits for the reader.
+    pub fn handle_write_blocked(&mut self, conn: ConnId, now: Nanos) {
+        let Some(io) = self.io(conn) else { return };
+        io.blocked = true;
+        if io.phase == Phase::Open && io.outbox.pressure() != Pressure::Fine {
+            self.on_pressure(conn, now);
+            self.settle(now);
+            self.arm(conn);
         }
     }
 

@@ -1,5 +1,7 @@
 //! The hub driven by hand, with a handler that echoes.
 
+mod pressure;
+
 use std::io::{self, IoSlice};
 
 use bytes::{Bytes, BytesMut};
@@ -8,10 +10,7 @@ use rand_core::SeedableRng;
 use super::*;
 use crate::engine::echo::{Echo, HEADER, Log};
 use crate::engine::{Stamp, Target};
-use crate::limits::{
-    BARRIER_ANSWERS_MAX, CLOSE_DRAIN_BYTES_MAX, FRAMES_PER_TURN_MAX, OUTBOX_HARD_BYTES, OUTBOX_SOFT_BYTES,
-    OUTBOX_SOFT_MAX,
-};
+use crate::limits::{BARRIER_ANSWERS_MAX, CLOSE_DRAIN_BYTES_MAX, FRAMES_PER_TURN_MAX, OUTBOX_SOFT_BYTES};
 use crate::stanza::{Stanza, To};
 
 fn hub() -> Hub<Echo> {
@@ -172,51 +171,6 @@ fn one_read_of_many_frames_leaves_some_for_the_next_turn() {
 }
 
 #[test]
-fn a_slow_reader_loses_superseded_presence_first() {
-    let (mut hub, conn) = opened();
-    let mut now = Nanos(10);
-    let count = OUTBOX_SOFT_BYTES / 10_000 + 60;
-    for id in 0..count {
-        deliver(&mut hub, conn, presence("a@b/c", id, 10_000), now);
-    }
-    assert!(hub.io(conn).unwrap().outbox.pending() > OUTBOX_SOFT_BYTES);
-    now += OUTBOX_SOFT_MAX;
-    hub.handle_deadline(now);
-    assert!(hub.counters().superseded >= 59, "{:?}", hub.counters());
-    assert_eq!(hub.counters().slow_readers, 1, "what is not superseded is still too much");
-    assert_eq!(hub.world().undeliverable, [(count - 1).to_string()], "the last presence is handed back");
-}
-
-#[test]
-fn the_hard_budget_closes_at_once_and_hands_back_in_order() {
-    let (mut hub, conn) = opened();
-    let mut id = 0;
-    while hub.counters().slow_readers == 0 {
-        deliver(&mut hub, conn, presence(&format!("a@b/{id}"), id, 50_000), Nanos(10));
-        id += 1;
-        assert!(id * 50_000 < OUTBOX_HARD_BYTES + OUTBOX_SOFT_BYTES, "the budget does not hold");
-    }
-    let back: Vec<usize> = hub.world().undeliverable.iter().map(|id| id.parse().unwrap()).collect();
-    assert!(back.len() > 10 && back.is_sorted() && *back.last().unwrap() == id - 1, "{back:?}");
-    assert_eq!(hub.world().lines, ["closed Peer SlowReader"]);
-    let left = written(&mut hub, conn, usize::MAX);
-    assert!(!left.contains(&format!("id='{}'", id - 1)), "what was handed back is not written too");
-}
-
-#[test]
-fn a_reader_that_catches_up_is_forgiven() {
-    let (mut hub, conn) = opened();
-    while hub.io(conn).unwrap().outbox.pending() <= OUTBOX_SOFT_BYTES {
-        deliver(&mut hub, conn, presence("a@b/c", 1, 50_000), Nanos(10));
-    }
-    while hub.io(conn).unwrap().outbox.pending() > 0 {
-        written(&mut hub, conn, 60_000);
-    }
-    hub.handle_deadline(Nanos(10) + OUTBOX_SOFT_MAX);
-    assert_eq!((hub.counters().slow_readers, hub.counters().superseded), (0, 0));
-}
-
-#[test]
 fn large_and_small_stanzas_keep_their_order_over_any_write_size() {
     for step in [1, 7, 100, 4_096, 1 << 20] {
         let (mut hub, conn) = opened();
@@ -315,27 +269,6 @@ fn what_waits_at_the_barrier_of_a_connection_that_ends_is_handed_back_when_all_i
     assert_eq!(written(&mut hub, other, 99), "<said/>");
 }
 
-#[test]
-fn stanzas_that_a_handler_answers_for_are_neither_superseded_nor_handed_back() {
-    let (mut hub, conn) = opened();
-    read(&mut hub, conn, "<answer-for/>");
-    let mut expected = 0;
-    for id in 0..=OUTBOX_SOFT_BYTES / 50_000 {
-        let stanza = presence("a@b/c", id, 50_000);
-        expected += stanza.written_len(To::Kept);
-        deliver(&mut hub, conn, stanza, Nanos(10));
-    }
-    hub.handle_deadline(Nanos(10) + OUTBOX_SOFT_MAX);
-    assert_eq!(hub.counters().superseded, 0);
-    let mut bytes = 0;
-    while hub.intent(conn) == Intent::Write {
-        bytes += written(&mut hub, conn, usize::MAX).len();
-    }
-    assert_eq!(bytes, expected + "<slow/>".len());
-    assert_eq!(hub.world().undeliverable, [] as [&str; 0]);
-    assert!(hub.world().lines.iter().any(|line| line == "closed Peer SlowReader"));
-}
-
 /// What waits for another home or for the world waits like what waits for a job of its own.
 #[test]
 fn the_world_may_hold_a_connections_input() {
@@ -376,7 +309,8 @@ fn an_aborted_connection_flushes_nothing() {
     for id in 0..=OUTBOX_SOFT_BYTES / 50_000 {
         deliver(&mut hub, conn, presence("a@b/c", id, 50_000), Nanos(10));
     }
-    read(&mut hub, conn, "<a/><cut/><b/>");
+    hub.effects.task(conn, "cut");
+    hub.settle(Nanos(10));
     assert_eq!(hub.intent(conn), Intent::Reset);
     assert_eq!(hub.world().lines, ["task cut ConnId { slot: 0, generation: 0 }", "closed Us Closed"]);
     assert_eq!(hub.world().undeliverable, [(OUTBOX_SOFT_BYTES / 50_000).to_string()]);
