@@ -128,6 +128,8 @@ pub const MAILBOX_BATCHES_MAX: usize = 16;
 
 /// Answers of one stream that wait until what was stored before them is safe; then its input waits, too.
 pub const BARRIER_ANSWERS_MAX: usize = 256;
+/// And so many bytes of them.
+pub const BARRIER_BYTES_MAX: usize = OUTBOX_SOFT_BYTES;
 /// Threads for work that would block a reactor: password hashing uses every core, and more than these would be too many.
 pub const WORKERS_MAX: usize = 16;
 

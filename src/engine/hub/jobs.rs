@@ -7,8 +7,8 @@
 use super::Hub;
 use crate::engine::connection::{Held, Phase};
 use crate::engine::{ConnId, Handler, Job, Stamp, Target, World};
-use crate::limits::BARRIER_ANSWERS_MAX;
-use crate::stanza::Stanza;
+use crate::limits::{BARRIER_ANSWERS_MAX, BARRIER_BYTES_MAX};
+use crate::stanza::{Stanza, To};
 use crate::time::Nanos;
 
 /// What a job of a hub's world comes to.
@@ -31,6 +31,8 @@ pub enum Ticket {
 pub(in crate::engine) struct Barrier<H: Handler> {
     uncommitted: u32,
     waiting: Vec<Waiting<H>>,
+    /// Bytes of the answers in `waiting`.
+    bytes: usize,
 }
 
 /// What waits at a barrier.
@@ -44,7 +46,7 @@ enum Waiting<H: Handler> {
 
 impl<H: Handler> Default for Barrier<H> {
     fn default() -> Self {
-        Self { uncommitted: 0, waiting: Vec::new() }
+        Self { uncommitted: 0, waiting: Vec::new(), bytes: 0 }
     }
 }
 
@@ -99,6 +101,7 @@ impl<H: Handler> Hub<H> {
     pub(super) fn answer(&mut self, conn: ConnId, stanza: Stanza, now: Nanos) {
         match self.barrier(conn) {
             Some(barrier) => {
+                barrier.bytes += stanza.written_len(To::Kept);
                 barrier.waiting.push(Waiting::Answer(stanza));
                 self.hold_if_many_wait(conn);
             }
@@ -126,7 +129,8 @@ impl<H: Handler> Hub<H> {
 
     fn hold_if_many_wait(&mut self, conn: ConnId) {
         let Some(connection) = self.connection(conn) else { return };
-        let many = connection.barrier.as_ref().is_some_and(|b| b.waiting.len() >= BARRIER_ANSWERS_MAX);
+        let is_much = |b: &Barrier<H>| b.waiting.len() >= BARRIER_ANSWERS_MAX || b.bytes >= BARRIER_BYTES_MAX;
+        let many = connection.barrier.as_deref().is_some_and(is_much);
         if many && connection.io.held == Held::Free {
             connection.io.held = Held::Barrier;
         }

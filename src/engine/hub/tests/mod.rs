@@ -10,7 +10,9 @@ use rand_core::SeedableRng;
 use super::*;
 use crate::engine::echo::{Echo, HEADER, Log};
 use crate::engine::{Stamp, Target};
-use crate::limits::{BARRIER_ANSWERS_MAX, CLOSE_DRAIN_BYTES_MAX, FRAMES_PER_TURN_MAX, OUTBOX_SOFT_BYTES};
+use crate::limits::{
+    BARRIER_ANSWERS_MAX, BARRIER_BYTES_MAX, CLOSE_DRAIN_BYTES_MAX, FRAMES_PER_TURN_MAX, OUTBOX_SOFT_BYTES,
+};
 use crate::stanza::{Stanza, To};
 
 fn hub() -> Hub<Echo> {
@@ -243,6 +245,26 @@ fn too_many_answers_at_the_barrier_hold_the_input() {
     assert_eq!(hub.next_resumed(), Some(conn));
     read(&mut hub, conn, "");
     assert_eq!(written(&mut hub, conn, usize::MAX), text);
+}
+
+#[test]
+fn too_long_answers_at_the_barrier_hold_the_input() {
+    let (mut hub, conn) = opened();
+    let answer = format!("<iq>{}</iq>", "x".repeat(100_000));
+    read(&mut hub, conn, "<store/>");
+    read(&mut hub, conn, &answer.repeat(40));
+    assert!(hub.is_held(conn));
+    run_next_job(&mut hub);
+    let waited = hub.io(conn).unwrap().outbox.pending();
+    assert!((BARRIER_BYTES_MAX..BARRIER_BYTES_MAX + answer.len()).contains(&waited), "{waited}");
+    let mut taken = String::new();
+    while hub.intent(conn) == Intent::Write {
+        taken.push_str(&written(&mut hub, conn, usize::MAX));
+        while let Some(resumed) = hub.next_resumed() {
+            read(&mut hub, resumed, "");
+        }
+    }
+    assert!(taken == answer.repeat(40));
 }
 
 /// Also when something more has to be safe by then: it was caused before the end.
