@@ -169,6 +169,9 @@ pub const SM_ENDED_REMEMBERED_MAX: usize = 4_096;
 
 /// Contacts of one account.
 pub const ROSTER_ITEMS_MAX: usize = 10_000;
+/// Their bytes as they are sent, without escaping: all of them are one answer, which must leave room in an outbox
+/// ([`OUTBOX_HARD_BYTES`]). 200 for each of [`ROSTER_ITEMS_MAX`].
+pub const ROSTER_BYTES_MAX: usize = 2_097_152;
 /// Groups of one roster item.
 pub const ROSTER_GROUPS_MAX: usize = 32;
 /// Longest handle and longest group name (RFC 6121 §2.3.3 lets a server set it).

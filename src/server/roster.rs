@@ -10,7 +10,7 @@ use super::iq::{Extension, Request};
 use super::world::ServerWorld;
 use super::write::{attr, presence};
 use crate::engine::Effects;
-use crate::limits::{ROSTER_GROUPS_MAX, ROSTER_ITEMS_MAX, ROSTER_NAME_BYTES_MAX};
+use crate::limits::{ROSTER_GROUPS_MAX, ROSTER_NAME_BYTES_MAX};
 use crate::router::{AccountId, Roster, RosterChange, RosterDetails, RosterItem, SubscriptionChange};
 use crate::stanza::{Condition, Jid, JidRef, Stanza};
 use crate::store::{Change, ItemRecord};
@@ -77,8 +77,7 @@ fn set(request: &mut Request<'_>, account: AccountId) -> Result<(), Condition> {
         return world.remove_item(account, &contact, request.out);
     }
     let details = details_of(item)?;
-    let roster = world.shard.account(account).roster();
-    if roster.len() >= ROSTER_ITEMS_MAX && roster.get(contact.as_ref()).is_none() {
+    if !world.shard.account(account).roster().has_room_for(contact.as_ref(), &details) {
         return Err(Condition::ResourceConstraint);
     }
     let contact = world.shard.intern(contact);

@@ -12,9 +12,8 @@ use super::routing::Origin;
 use super::world::ServerWorld;
 use super::write::{detached, presence};
 use crate::engine::Effects;
-use crate::limits::ROSTER_ITEMS_MAX;
 use crate::router::{
-    AccountId, Dropped, Parcel, PendingRequest, RosterItem, SessionId, Shard, Subscription,
+    AccountId, Dropped, Parcel, PendingRequest, RosterDetails, RosterItem, SessionId, Shard, Subscription,
     SubscriptionChange,
 };
 use crate::stanza::{Condition, Jid, JidRef, Stanza, To};
@@ -60,8 +59,11 @@ impl ServerWorld {
             return Some(Condition::ResourceConstraint);
         }
         let roster = self.shard.account(account).roster();
-        let is_full = roster.len() >= ROSTER_ITEMS_MAX && roster.get(contact.as_ref()).is_none();
-        if change == SubscriptionChange::Subscribed && is_full {
+        let is_full = || {
+            let contact = contact.as_ref();
+            roster.get(contact).is_none() && !roster.has_room_for(contact, &RosterDetails::default())
+        };
+        if change == SubscriptionChange::Subscribed && is_full() {
             return Some(Condition::ResourceConstraint);
         }
         if change != SubscriptionChange::Subscribe {
@@ -71,7 +73,7 @@ impl ServerWorld {
             Some(Condition::RemoteServerNotFound)
         } else if contact.as_ref().local().is_none() {
             Some(Condition::ServiceUnavailable)
-        } else if is_full {
+        } else if is_full() {
             Some(Condition::ResourceConstraint)
         } else {
             None

@@ -7,7 +7,7 @@
 //! [`ROSTER_REMOVALS_MAX`] removals are remembered.
 
 use super::Subscription;
-use crate::limits::ROSTER_REMOVALS_MAX;
+use crate::limits::{ROSTER_BYTES_MAX, ROSTER_ITEMS_MAX, ROSTER_REMOVALS_MAX};
 use crate::stanza::{Jid, JidRef};
 
 /// What few items have; kept apart so that an item without it stays small.
@@ -59,7 +59,22 @@ pub enum RosterChange<'r> {
     Removed(&'r Jid),
 }
 
+/// What an item takes beside its texts when it is sent, and each group of it.
+const ITEM_BYTES: usize = 64;
+const GROUP_BYTES: usize = 15;
+
+/// Bytes of an item as it is sent, about: nothing is escaped.
+fn item_bytes(contact: JidRef<'_>, details: Option<&RosterDetails>) -> usize {
+    let groups =
+        |details: &RosterDetails| details.groups.iter().map(|g| GROUP_BYTES + g.len()).sum::<usize>();
+    ITEM_BYTES + contact.as_str().len() + details.map_or(0, |details| details.name.len() + groups(details))
+}
+
 impl RosterItem {
+    fn bytes(&self) -> usize {
+        item_bytes(self.jid.as_ref(), self.details.as_deref())
+    }
+
     /// The contact's bare JID.
     #[must_use]
     pub const fn jid(&self) -> &Jid {
@@ -162,6 +177,18 @@ impl Roster {
     #[must_use]
     pub fn get(&self, contact: JidRef<'_>) -> Option<&RosterItem> {
         self.find(contact).ok().map(|index| &self.items[index])
+    }
+
+    /// Whether a contact may have these details in place of what it has now: the roster is not too long then, or at least
+    /// not longer than before.
+    #[must_use]
+    pub fn has_room_for(&self, contact: JidRef<'_>, details: &RosterDetails) -> bool {
+        let bytes = item_bytes(contact, Some(details));
+        let others = || self.items().map(RosterItem::bytes).sum::<usize>();
+        match self.get(contact) {
+            Some(old) => bytes <= old.bytes() || others() - old.bytes() + bytes <= ROSTER_BYTES_MAX,
+            None => self.len() < ROSTER_ITEMS_MAX && others() + bytes <= ROSTER_BYTES_MAX,
+        }
     }
 
     /// Sets a contact's state; makes the item when there is none. Who is subscribed needs no approval any more.

@@ -1,7 +1,7 @@
 //! RFC 6121 §2 as clients see it.
 
 use super::rig::{Rig, attr, is_error, summaries, summary};
-use crate::limits::{ROSTER_GROUPS_MAX, ROSTER_NAME_BYTES_MAX};
+use crate::limits::{ROSTER_BYTES_MAX, ROSTER_GROUPS_MAX, ROSTER_NAME_BYTES_MAX};
 use crate::router::Subscription;
 
 const GET: &str = "<iq type='get' id='g'><query xmlns='jabber:iq:roster'/></iq>";
@@ -179,4 +179,31 @@ fn provisioned_rosters_share_addresses() {
         let item = account(owner).roster().items().find(|i| i.jid().as_str() == contact).unwrap();
         assert!(std::ptr::eq(item.jid().as_str(), account(contact).jid().as_str()), "{owner}, {contact}");
     }
+}
+
+/// The whole of it is one answer.
+#[test]
+fn the_bytes_of_a_roster_are_limited() {
+    let mut rig = Rig::new();
+    let romeo = rig.connect("romeo@d/r");
+    let mut change = |item: &str| {
+        rig.send(romeo, &set(item));
+        let answer = rig.one(romeo);
+        assert!(
+            attr(&answer, "type").as_deref() == Some("result") || is_error(&answer, "resource-constraint")
+        );
+        attr(&answer, "type").as_deref() == Some("result")
+    };
+    let groups: String = (0..ROSTER_GROUPS_MAX).map(|n| format!("<group>{n:01000}</group>")).collect();
+    let large = |n: usize| format!("<item jid='u{n}@x'>{groups}</item>");
+    let fit = (0..1_000).take_while(|n| change(&large(*n))).count();
+    assert!(
+        (ROSTER_BYTES_MAX - 40_000..ROSTER_BYTES_MAX).contains(&(fit * ROSTER_GROUPS_MAX * 1_015)),
+        "{fit}"
+    );
+    assert!(!change(&large(fit)), "still not");
+    assert!(change("<item jid='small@x'/>"), "what fits");
+    assert!(change(&large(0)), "what is there already");
+    assert!(change("<item jid='u0@x'/>"), "less");
+    assert!(change(&large(fit)), "there is room again");
 }
