@@ -9,23 +9,23 @@ use bytes::Bytes;
 
 use super::client_task::ClientTask;
 use super::jobs::{ServerAnswer, ServerJob};
+use super::login::{self, Checked, Journey};
 use super::ping;
 use super::routing::Origin;
 use super::stream_management::{ManagedId, Resuming};
 use super::world::ServerWorld;
 use crate::engine::{CloseReason, Cx, Ended, Handler, Stamp, Timer};
 use crate::limits::{
-    FRAMER_AFTER_AUTH, FRAMER_BEFORE_AUTH, FramerLimits, IDLE_MAX, NEGOTIATION_MAX, PING_ANSWER_MAX,
-    REGISTERING_STREAM_MAX,
+    FRAMER_BEFORE_AUTH, FramerLimits, IDLE_MAX, NEGOTIATION_MAX, PING_ANSWER_MAX, REGISTERING_STREAM_MAX,
 };
 use crate::router::{AccountId, SessionId};
-use crate::stanza::{Jid, NS_CLIENT, Stanza, To};
+use crate::stanza::{NS_CLIENT, Stanza, To};
 use crate::stream::{
     BindAnswer, Blame, Hosts, Management, ServerNegotiation, ServerStep, StreamCondition, StreamError,
 };
 use crate::xml::{Element, Frame, Node, XmlError};
 
-type ClientCx<'a> = Cx<'a, ClientLink>;
+pub(super) type ClientCx<'a> = Cx<'a, ClientLink>;
 
 /// A server's connection to a client.
 #[derive(Debug)]
@@ -44,23 +44,16 @@ pub(super) enum State {
 #[derive(Debug)]
 pub(super) struct Negotiating {
     pub(super) stream: ServerNegotiation,
+    /// What its login was checked against.
+    pub(super) checked: Checked,
     /// The account that was made for it (ANONYMOUS); it ends with the connection.
-    temporary: Option<AccountId>,
+    pub(super) temporary: Option<AccountId>,
     /// Why it is on its way to another home.
-    journey: Option<Journey>,
+    pub(super) journey: Option<Journey>,
     /// The session that it is about to resume.
     pub(super) resuming: Option<Resuming>,
     /// Accounts that it has registered (XEP-0077).
     registered: u32,
-}
-
-/// What is to be done for a client when it has come to its account's home.
-#[derive(Debug)]
-enum Journey {
-    /// It has named its account and not been checked.
-    Login(Jid),
-    /// It is anonymous, and gets this account.
-    Temporary(Jid),
 }
 
 /// A bound client.
@@ -119,8 +112,14 @@ impl Bound {
 impl ClientLink {
     pub(super) fn new(hosts: Hosts) -> Self {
         let stream = ServerNegotiation::new(hosts);
-        let negotiating =
-            Negotiating { stream, temporary: None, journey: None, resuming: None, registered: 0 };
+        let negotiating = Negotiating {
+            stream,
+            checked: None,
+            temporary: None,
+            journey: None,
+            resuming: None,
+            registered: 0,
+        };
         Self { state: State::Negotiating(Box::new(negotiating)) }
     }
 
@@ -150,7 +149,7 @@ impl ClientLink {
         cx: &mut ClientCx<'_>,
     ) -> Result<(), StreamError> {
         let State::Negotiating(negotiation) = &mut self.state else { return Ok(()) };
-        let Negotiating { stream, temporary, journey, resuming, registered } = &mut **negotiation;
+        let Negotiating { stream, checked, temporary, journey, resuming, registered } = &mut **negotiation;
         loop {
             step = match step? {
                 ServerStep::Continue => return Ok(()),
@@ -160,29 +159,22 @@ impl ClientLink {
                         cx.move_to(home);
                         return Ok(());
                     }
-                    stream.handle_account(cx.world.login_account(account.as_str()), bytes, cx.rng)
+                    login::check((&mut *stream, &mut *checked), &account, bytes, cx)
                 }
                 ServerStep::Work(work) => {
                     cx.request(ServerJob::Login(work));
                     return Ok(());
                 }
                 ServerStep::Authenticated { account, anonymous } => {
-                    cx.restart_stream();
-                    cx.set_framer_limits(FRAMER_AFTER_AUTH);
-                    if anonymous && let Some(home) = cx.world.other_home(account.as_str()) {
-                        *journey = Some(Journey::Temporary(account));
-                        cx.move_to(home);
-                    } else if anonymous {
-                        *temporary = Some(make_temporary(&account, cx)?);
-                    }
-                    return Ok(());
+                    let guest = anonymous.then_some((account, journey, temporary));
+                    return login::authenticated(guest, *registered > 0, cx);
                 }
                 ServerStep::Register(element) => {
                     let domain = stream.domain().to_owned();
                     return cx.world.on_registration(element, &domain, *registered, cx.me, cx.effects);
                 }
                 ServerStep::Bind { resource } => {
-                    let account = stream.account().expect("binding follows authentication").clone();
+                    let account = login::account_of(stream, checked, cx.world)?;
                     let answer = cx.world.bind(&account, resource.as_deref(), cx.me, cx.rng, cx.effects);
                     match answer {
                         Err(condition) => stream.handle_bind(BindAnswer::Refused(condition), bytes),
@@ -200,15 +192,18 @@ impl ClientLink {
                         }
                     }
                 }
-                ServerStep::Resume { h, previd } => match Resuming::begin(h, previd, stream, cx)? {
-                    Ok(begun) => {
-                        *resuming = Some(begun);
-                        return Ok(());
+                ServerStep::Resume { h, previd } => {
+                    let account = login::account_of(stream, checked, cx.world)?;
+                    match Resuming::begin(h, previd, &account, cx)? {
+                        Ok(begun) => {
+                            *resuming = Some(begun);
+                            return Ok(());
+                        }
+                        Err(answer) => stream.handle_resume(answer, bytes),
                     }
-                    Err(answer) => stream.handle_resume(answer, bytes),
-                },
+                }
                 ServerStep::Element(element) => {
-                    let account = stream.account().expect("the rest is refused").clone();
+                    let account = login::account_of(stream, checked, cx.world)?;
                     return cx.world.on_early_element(element, &account, cx.me, cx.effects);
                 }
                 ServerStep::Close => {
@@ -347,6 +342,9 @@ impl Handler for ClientLink {
             ClientTask::Registered => {
                 if let State::Negotiating(negotiating) = &mut self.state {
                     negotiating.registered += 1;
+                    if negotiating.stream.account().is_some() {
+                        return;
+                    }
                     cx.set_timer(Timer::Negotiation, cx.now + REGISTERING_STREAM_MAX);
                 }
                 return;
@@ -427,16 +425,7 @@ impl Handler for ClientLink {
         if cx.world.is_stopping() {
             return self.on_task(ClientTask::Shutdown, cx);
         }
-        self.negotiate(cx, |negotiating, bytes, cx| match negotiating.journey.take() {
-            Some(Journey::Login(account)) => {
-                negotiating.stream.handle_account(cx.world.login_account(account.as_str()), bytes, cx.rng)
-            }
-            Some(Journey::Temporary(account)) => {
-                negotiating.temporary = Some(make_temporary(&account, cx)?);
-                Ok(ServerStep::Continue)
-            }
-            None => Ok(ServerStep::Continue),
-        });
+        self.negotiate(cx, login::arrive);
     }
 
     fn on_closed(&mut self, reason: &CloseReason, cx: &mut ClientCx<'_>) {
@@ -467,11 +456,6 @@ impl Handler for ClientLink {
 fn close_when_answered(cx: &mut ClientCx<'_>) {
     cx.effects.wait(cx.me);
     cx.effects.when_safe(cx.me, cx.me, ClientTask::Close);
-}
-
-fn make_temporary(account: &Jid, cx: &mut ClientCx<'_>) -> Result<AccountId, StreamError> {
-    let made = cx.world.add_temporary(account);
-    made.ok_or_else(|| StreamError::us(StreamCondition::InternalServerError))
 }
 
 const CLOSE_TAG: &[u8] = b"</stream:stream>";

@@ -10,6 +10,7 @@
 //! | File | What |
 //! |---|---|
 //! | `client_link` | one client's stream, from its first byte to its end (RFC 6120 §4) |
+//! | `login` | which account a stream logs in to |
 //! | `bind` | resources: binding, conflicts, ends (RFC 6120 §7) |
 //! | `stream_management` | acknowledgements and resumption (XEP-0198) |
 //! | `stanzas` | the sender's side: whose is it, is it sound (RFC 6120 §8, §10.3) |
@@ -55,6 +56,7 @@ mod iq;
 mod jobs;
 mod last;
 mod legacy;
+mod login;
 mod mail;
 mod news;
 mod offline;

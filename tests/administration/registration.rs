@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use xmpp_bench::limits::{NEGOTIATION_MAX, REGISTERING_STREAM_MAX};
 
-use super::fleet::{Fleet, Who, config};
+use super::fleet::{Fleet, HEADER, Who, config};
 
 /// A registration of §3.1.
 pub(crate) fn register(id: &str, user: &str, password: &str) -> String {
@@ -144,6 +144,46 @@ fn a_stream_that_registers_stays_open() {
     fleet.pass(Duration::from_secs(1));
     let said = fleet.take(who);
     assert!(said.contains("<connection-timeout"), "{said}");
+}
+
+/// What it may stay for is over when it logs in.
+#[test]
+fn a_stream_that_has_registered_and_logs_in_binds_in_time() {
+    let mut fleet = Fleet::new(config());
+    let (who, _) = fleet.connect();
+    fleet.ask(who, &register("1", "a", "p"));
+    assert!(fleet.authenticate(who, "a", "p").contains("<success"));
+    fleet.pass(NEGOTIATION_MAX);
+    let said = fleet.take(who);
+    assert!(said.contains("<connection-timeout"), "{said}");
+}
+
+/// A login is to the account that there was, not to the next one of that name; nor does it outlive its password.
+#[test]
+fn a_login_ends_with_its_account() {
+    const BIND: &str = "<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>";
+    const ROSTER: &str = "<iq type='get' id='g'><query xmlns='jabber:iq:roster'/></iq>";
+    const RESUME: &str = "<resume xmlns='urn:xmpp:sm:3' h='0' previd='0123456789abcdef0123456789abcdef'/>";
+    let remove = "<iq type='set' id='x'><query xmlns='jabber:iq:register'><remove/></query></iq>";
+    let change = register("c", "bob", "new");
+    for (is_removed, later) in [(true, BIND), (true, ROSTER), (true, RESUME), (false, BIND)] {
+        let mut fleet = Fleet::new(config());
+        let (early, _) = fleet.connect();
+        fleet.ask(early, &register("1", "bob", "old"));
+        assert!(fleet.authenticate(early, "bob", "old").contains("<success"));
+        fleet.ask(early, HEADER);
+        let owner = fleet.log_in("bob", "old");
+        let said = fleet.ask(owner, if is_removed { remove } else { &change });
+        assert!(said.contains("type='result'"), "{said}");
+        if is_removed {
+            let (another, _) = fleet.connect();
+            assert!(fleet.ask(another, &register("2", "bob", "new")).contains("type='result'"));
+        }
+        let said = fleet.ask(early, later);
+        assert!(said.contains("<stream:error><not-authorized "), "{is_removed} {later}: {said}");
+        assert!(said.ends_with("</stream:stream>") && !said.contains("type='result'"), "{said}");
+        fleet.log_in("bob", "new");
+    }
 }
 
 #[test]

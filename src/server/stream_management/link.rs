@@ -8,8 +8,8 @@ use crate::engine::{Cx, Ended, Timer};
 use crate::limits::IDLE_MAX;
 use crate::server::client_link::{Bound, ClientLink, Extra, State};
 use crate::server::client_task::ClientTask;
-use crate::stanza::{Condition, Stanza, To};
-use crate::stream::{Management, ResumeAnswer, ServerNegotiation, StreamCondition, StreamError};
+use crate::stanza::{Condition, Jid, Stanza, To};
+use crate::stream::{Management, ResumeAnswer, StreamCondition, StreamError};
 
 type ClientCx<'a> = Cx<'a, ClientLink>;
 
@@ -29,10 +29,9 @@ impl Resuming {
     pub(in crate::server) fn begin(
         h: u32,
         previd: String,
-        stream: &ServerNegotiation,
+        account: &Jid,
         cx: &mut ClientCx<'_>,
     ) -> Result<Result<Self, ResumeAnswer>, StreamError> {
-        let account = stream.account().expect("resumption follows authentication");
         match cx.world.may_resume(account, &previd, h) {
             Ok(Former { origin, lives }) => {
                 if lives {
