@@ -5,6 +5,7 @@
 //! Where the text leaves a choice:
 //!
 //! - One stream may register many accounts; it is told `not-acceptable` when it has registered too many (§3.1.1).
+//! - Names of administrators are `not-allowed`.
 //! - Passwords may be changed and accounts removed where registration is not allowed, since both need a login.
 //! - Removal ends every stream of the account with `not-authorized`, the one that asked behind its result (§3.2).
 
@@ -199,6 +200,10 @@ impl ServerWorld {
         let username = text_of(query, "username").ok_or(Condition::NotAcceptable)?;
         let password = password_of(query)?;
         let account = new_account(&username, domain)?;
+        if self.is_admin(account.as_ref(), domain) {
+            // Its name is set down already; whoever came first would be the administrator.
+            return Err(Condition::NotAllowed);
+        }
         if count >= REGISTRATIONS_PER_STREAM_MAX {
             return Err(Condition::NotAcceptable);
         }

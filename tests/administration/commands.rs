@@ -1,7 +1,6 @@
 //! XEP-0133 between homes: the administrator is at one, the accounts are at others.
 
 use super::fleet::{Fleet, Who, config};
-use super::registration::register;
 
 fn command(name: &str, session: &str, fields: &[(&str, &str)]) -> String {
     let node = format!("http://jabber.org/protocol/admin#{name}");
@@ -34,9 +33,7 @@ fn run(fleet: &mut Fleet, admin: Who, name: &str, fields: &[(&str, &str)]) -> St
 
 /// A server with its administrator.
 fn with_admin() -> (Fleet, Who) {
-    let mut fleet = Fleet::new(config());
-    let (who, _) = fleet.connect();
-    fleet.send(who, &register("1", "admin", "admin"));
+    let mut fleet = Fleet::with_users(config(), &[("admin", "admin")]);
     let admin = fleet.log_in("admin", "admin");
     (fleet, admin)
 }

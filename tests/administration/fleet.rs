@@ -11,13 +11,16 @@ use bytes::BytesMut;
 use rand_chacha::ChaCha12Rng;
 use rand_core::SeedableRng;
 use xmpp_bench::engine::{Answerer, ConnId, Hub, Intent, Job, Ticket, fleet};
+use xmpp_bench::limits::SCRAM_ITERATIONS;
 use xmpp_bench::router::mailbox::MailboxLimits;
-use xmpp_bench::server::{ClientLink, ServerAnswer, ServerConfig, ServerWorld};
+use xmpp_bench::server::{AccountSpec, ClientLink, ServerAnswer, ServerConfig, ServerWorld};
 use xmpp_bench::stanza::Jid;
 use xmpp_bench::store::{Change, MemoryStore, Saved, Store};
-use xmpp_bench::stream::Mechanism;
+use xmpp_bench::stream::{Credentials, Mechanism};
 use xmpp_bench::time::Nanos;
 
+/// Secret of the server's process.
+const SECRET: [u8; 32] = [3; 32];
 /// A client's stream header.
 pub(crate) const HEADER: &str = "<stream:stream to='d' version='1.0' xmlns='jabber:client' \
                                  xmlns:stream='http://etherx.jabber.org/streams'>";
@@ -83,7 +86,7 @@ impl Slow {
 
 /// Settings with registration and the administrator `admin@d`.
 pub(crate) fn config() -> ServerConfig {
-    let mut config = ServerConfig::new("d", vec![Mechanism::Plain], [3; 32]);
+    let mut config = ServerConfig::new("d", vec![Mechanism::Plain], SECRET);
     config.registration = true;
     config.registrations_per_minute = None;
     config.admins = vec![Jid::parse("admin@d").unwrap()];
@@ -92,7 +95,24 @@ pub(crate) fn config() -> ServerConfig {
 
 impl Fleet {
     pub(crate) fn new(config: ServerConfig) -> Self {
-        let worlds = ServerWorld::homes(config, HOMES);
+        Self::with_users(config, &[])
+    }
+
+    /// With accounts, each a name and a password.
+    pub(crate) fn with_users(config: ServerConfig, users: &[(&str, &str)]) -> Self {
+        let mut worlds = ServerWorld::homes(config, HOMES);
+        let specs = users.iter().map(|(name, password)| AccountSpec {
+            localpart: (*name).to_owned(),
+            credentials: Credentials::derive(
+                password,
+                &[Mechanism::Plain],
+                b"salt",
+                SCRAM_ITERATIONS,
+                &SECRET,
+            ),
+            roster: Vec::new(),
+        });
+        ServerWorld::provision_homes(&mut worlds, specs).unwrap();
         let seats = fleet(HOMES, MailboxLimits::default());
         let hubs = worlds.into_iter().zip(seats).zip(1..);
         let hub = |((world, seat), seed)| Hub::in_fleet(world, ChaCha12Rng::seed_from_u64(seed), seat);

@@ -106,6 +106,20 @@ fn registrations_that_are_wrong() {
     assert!(fleet.ask(who, &register("ok", "u", "p")).contains("type='result'"), "the stream is as it was");
 }
 
+/// Whoever came first would be the administrator.
+#[test]
+fn the_name_of_an_administrator_is_not_for_everybody() {
+    let mut config = config();
+    config.admins = vec![xmpp_bench::stanza::Jid::parse("admin@d").unwrap()];
+    let mut fleet = Fleet::new(config);
+    let (who, _) = fleet.connect();
+    for name in ["admin", "ADMIN"] {
+        let said = fleet.ask(who, &register("1", name, "p"));
+        assert!(is_error(&said, "not-allowed"), "{said}");
+    }
+    assert!(fleet.ask(who, &register("2", "administrator", "p")).contains("type='result'"));
+}
+
 /// RFC 6120 §4.9.3.12: everything else has to wait for authentication.
 #[test]
 fn only_registration_comes_before_authentication() {
