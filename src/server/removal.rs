@@ -49,6 +49,7 @@ impl ServerWorld {
         let requests = entry.pending().iter().map(|request| request.contact.clone());
         contacts.extend(requests.filter(|c| !is_item(c)).map(|c| (c, Subscription::NonePendingIn)));
         self.set_credentials(id, None);
+        self.busiest.forget(id);
         self.shard.remove_account(id);
         self.save(Change::RemoveAccount { account: account.clone() });
         for (contact, state) in contacts {
