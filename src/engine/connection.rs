@@ -39,6 +39,9 @@ pub(super) struct Io {
     pub(super) timers: Timers,
     /// The time for which the hub's heap has an entry that counts; [`Nanos::MAX`] when it has none.
     pub(super) armed: Nanos,
+    /// A later one for which it has an entry that will count when the first has passed; [`Nanos::MAX`] for none. Without it a
+    /// deadline that comes and goes before a distant one would leave an entry for the distant one each time.
+    pub(super) armed_later: Nanos,
     /// When the peer last sent anything, white space included.
     pub(super) last_read: Nanos,
     /// Whether frames wait, and for what.
@@ -109,6 +112,7 @@ impl<H: Handler> Connection<H> {
             blocked: false,
             timers: Timers::default(),
             armed: Nanos::MAX,
+            armed_later: Nanos::MAX,
             last_read: Nanos::ZERO,
             held: Held::Free,
             closing: None,

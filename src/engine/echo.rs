@@ -59,6 +59,9 @@ impl Handler for Echo {
                 cx.set_timer(Timer::Idle, cx.now + Duration::from_secs(5));
             }
             Frame::Element(element) if element.tag().name() == "fault" => panic!("as it was asked to"),
+            Frame::Element(element) if element.tag().name() == "short-timer" => {
+                cx.set_timer(Timer::Acknowledgement, cx.now + Duration::from_millis(1));
+            }
             Frame::Element(element) if element.tag().name() == "request" => cx.request(Chore("<requested/>")),
             Frame::Element(element) if element.tag().name() == "cut" => cx.effects.task(cx.me, "cut"),
             Frame::Element(element) if element.tag().name() == "store" => {

@@ -130,7 +130,7 @@ impl<H: Handler> Hub<H> {
         self.call(conn, now, now, H::on_departure);
         let mut connection = self.conns.remove(conn.slot as usize);
         connection.io.listed = false;
-        connection.io.armed = Nanos::MAX;
+        (connection.io.armed, connection.io.armed_later) = (Nanos::MAX, Nanos::MAX);
         self.counters.moved_away += 1;
         self.send(to, Letter::Moving(Box::new(Moving { connection, luggage })));
         // It is the connection itself that found the lane full; there is nothing left to park.

@@ -26,7 +26,7 @@ impl<H: Handler> Hub<H> {
         {
             self.heap.pop();
             let Some(io) = self.io(conn).filter(|io| io.armed == at) else { continue };
-            io.armed = Nanos::MAX;
+            io.armed = std::mem::replace(&mut io.armed_later, Nanos::MAX);
             while let Some(timer) = self.io(conn).and_then(|io| io.timers.take_due(now)) {
                 self.on_timer(conn, timer, now);
                 self.settle(now);
@@ -60,6 +60,10 @@ impl<H: Handler> Hub<H> {
         let Some(io) = self.io(conn) else { return };
         let next = io.timers.next();
         if next < io.armed {
+            // Of two that stay in the heap the more distant one is remembered: the other is gone sooner.
+            if io.armed_later == Nanos::MAX {
+                io.armed_later = io.armed;
+            }
             io.armed = next;
             self.heap.push(Reverse((next, conn)));
         }

@@ -162,6 +162,27 @@ fn a_deadline_that_moves_back_costs_no_heap_entry_and_fires_once() {
     assert_eq!(hub.next_deadline(), None);
 }
 
+/// As of a client that is asked to acknowledge something every second, and is idle never.
+#[test]
+fn a_deadline_that_comes_and_goes_before_another_leaves_nothing() {
+    let (mut hub, conn) = opened();
+    read(&mut hub, conn, "<timer/>");
+    let distant = hub.next_deadline().unwrap();
+    for n in 0..1_000 {
+        let now = Nanos(10 + n * 2_000_000);
+        hub.handle_read(conn, &mut BytesMut::from("<short-timer/>"), now, now);
+        let due = hub.next_deadline().unwrap();
+        assert!(due < distant);
+        hub.handle_deadline(due);
+        assert_eq!(hub.next_deadline(), Some(distant));
+    }
+    assert_eq!(hub.heap.len(), 1);
+    hub.handle_deadline(distant);
+    let of = |timer: &str| hub.world().lines.iter().filter(|line| line.contains(timer)).count();
+    assert_eq!((of("Acknowledgement"), of("Idle")), (1_000, 1));
+    assert_eq!(hub.next_deadline(), None);
+}
+
 #[test]
 fn one_read_of_many_frames_leaves_some_for_the_next_turn() {
     let (mut hub, conn) = opened();
