@@ -5,6 +5,7 @@
 use bytes::Bytes;
 
 use super::AccountId;
+use crate::limits::DIRECTED_PRESENCE_PER_SESSION_MAX;
 use crate::stanza::{Jid, JidRef, Stanza, To};
 
 /// Names one session of one shard. An account's name is used again, a generation is not: an id that outlived its session
@@ -190,12 +191,16 @@ impl<C: Copy> Session<C> {
         self.directed.as_deref().map_or(&[], Vec::as_slice)
     }
 
-    /// It sent directed presence to `target`.
-    pub fn add_directed(&mut self, target: JidRef<'_>) {
-        let directed = self.directed.get_or_insert_default();
-        if !directed.iter().any(|d| d.as_str() == target.as_str()) {
-            directed.push(target.to_jid());
+    /// It sends directed presence to `target`. `false`: that would be one target too many.
+    pub fn add_directed(&mut self, target: JidRef<'_>) -> bool {
+        if self.directed().iter().any(|d| d.as_str() == target.as_str()) {
+            return true;
         }
+        if self.directed().len() >= DIRECTED_PRESENCE_PER_SESSION_MAX {
+            return false;
+        }
+        self.directed.get_or_insert_default().push(target.to_jid());
+        true
     }
 
     /// Forgets directed presence to `target`.

@@ -6,7 +6,6 @@ use super::client_link::ClientLink;
 use super::routing::Origin;
 use super::world::ServerWorld;
 use crate::engine::{Effects, Stamp};
-use crate::limits::DIRECTED_PRESENCE_PER_SESSION_MAX;
 use crate::router::{AccountId, Audience, Dropped, Parcel, SessionId, Verdict};
 use crate::stanza::{Condition, Jid, JidRef, Stanza, StanzaType};
 
@@ -35,10 +34,7 @@ impl ServerWorld {
         if stanza_type == StanzaType::Unavailable {
             session.remove_directed(to);
         } else if is_local {
-            if session.directed().len() >= DIRECTED_PRESENCE_PER_SESSION_MAX {
-                return false;
-            }
-            session.add_directed(to);
+            return session.add_directed(to);
         }
         true
     }

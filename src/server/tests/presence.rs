@@ -1,7 +1,7 @@
 //! RFC 6121 §4 as clients see it.
 
 use super::rig::{Rig, attr, is_error, summaries, summary};
-use crate::limits::PRESENCE_BYTES_MAX;
+use crate::limits::{DIRECTED_PRESENCE_PER_SESSION_MAX, PRESENCE_BYTES_MAX};
 use crate::router::Subscription;
 use crate::router::mailbox::Weigh;
 use crate::stanza::{Jid, Stanza};
@@ -347,4 +347,23 @@ fn presence_that_is_kept_is_not_very_long() {
         rig.send(romeo, &of_length(head, PRESENCE_BYTES_MAX + 1));
         assert_eq!(attr(&rig.one(juliet), "id").as_deref(), Some("p"), "{head}: nothing is kept of it");
     }
+}
+
+#[test]
+fn at_the_limit_of_targets_those_that_are_known_go_on() {
+    let mut rig = Rig::new();
+    let (romeo, nurse) = (rig.login("romeo@d/r"), rig.login("nurse@d/n"));
+    rig.send(romeo, "<presence to='nurse@d/n'/>");
+    for n in 1..DIRECTED_PRESENCE_PER_SESSION_MAX {
+        rig.send(romeo, &format!("<presence to='nurse@d/{n}'/>"));
+    }
+    rig.clear();
+    rig.send(romeo, "<presence to='nurse@d/more'/>");
+    assert!(is_error(&rig.one(romeo), "resource-constraint"));
+    rig.send(romeo, "<presence to='nurse@d/n'><show>away</show></presence>");
+    rig.nothing(romeo);
+    assert!(rig.one(nurse).contains("away"));
+    rig.send(romeo, "<presence to='nurse@d/1' type='unavailable'/>");
+    rig.send(romeo, "<presence to='nurse@d/more'/>");
+    rig.nothing(romeo);
 }
