@@ -30,13 +30,17 @@ pub(super) const ITEMS: Extension = Extension {
     for_account: Some(account_items),
 };
 
+/// What the server does without being asked: messages wait (XEP-0160 §4).
+const FEATURES: &[&str] = &["msgoffline"];
+
 fn server_info(request: &mut Request<'_>) -> Result<(), Condition> {
     if let Some(node) = node_of(request) {
         return command_info(request, &node);
     }
     check(request)?;
     let form = Arc::clone(&request.world.contact_form);
-    write_info(request, "<identity category='server' type='im' name='xmpp-bench'/>", |e| e.for_server, &form);
+    let identity = "<identity category='server' type='im' name='xmpp-bench'/>";
+    write_info(request, (identity, FEATURES), |e| e.for_server, &form);
     Ok(())
 }
 
@@ -113,7 +117,7 @@ fn open_node(request: &mut Request<'_>, ns: &str, node: &str) {
 fn account_info(request: &mut Request<'_>) -> Result<(), Condition> {
     request.shown_account().ok_or(Condition::ServiceUnavailable)?;
     check(request)?;
-    write_info(request, "<identity category='account' type='registered'/>", |e| e.for_account, "");
+    write_info(request, ("<identity category='account' type='registered'/>", &[]), |e| e.for_account, "");
     Ok(())
 }
 
@@ -155,13 +159,14 @@ fn check(request: &Request<'_>) -> Result<(), Condition> {
 /// Identity, features, and forms that extend them (XEP-0128).
 fn write_info(
     request: &mut Request<'_>,
-    identity: &str,
+    (identity, others): (&str, &[&str]),
     is_for: fn(&Extension) -> Option<Answer>,
     forms: &str,
 ) {
     request.push("<query xmlns='http://jabber.org/protocol/disco#info'>");
     request.push(identity);
-    for feature in TABLE.iter().filter(|e| is_for(e).is_some()).filter_map(|e| e.feature) {
+    let features = TABLE.iter().filter(|e| is_for(e).is_some()).filter_map(|e| e.feature);
+    for feature in features.chain(others.iter().copied()) {
         request.reply.extend_from_slice(b"<feature");
         attr("var", feature, request.reply);
         request.reply.extend_from_slice(b"/>");

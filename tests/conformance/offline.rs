@@ -47,6 +47,16 @@ fn what_is_stored() {
 }
 
 #[test]
+fn it_is_discovered() {
+    let mut client = Client::online(&User::new(), "orchard");
+    let domain = &target().domain;
+    let query = "<query xmlns='http://jabber.org/protocol/disco#info'/>";
+    let answer = client.ask("d", &format!("<iq type='get' id='d' to='{domain}'>{query}</iq>"));
+    let info = answer.children.first().expect("a result");
+    assert!(info.children.iter().any(|c| c.attr("var") == "msgoffline"), "{}", answer.raw);
+}
+
+#[test]
 fn what_is_not_worth_storing() {
     let (mut sender, juliet) = absent();
     let hint = format!("{BODY}<no-store xmlns='urn:xmpp:hints'/>");

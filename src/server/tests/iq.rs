@@ -25,7 +25,9 @@ fn the_server_answers_for_itself() {
     assert!(ask(&mut rig, romeo, "d", ITEMS).contains("disco#items'/>"));
     let info = ask(&mut rig, romeo, "d", INFO);
     assert!(info.contains("category='server' type='im'"));
-    for feature in ["urn:xmpp:ping", "jabber:iq:version", "http://jabber.org/protocol/disco#info"] {
+    for feature in
+        ["urn:xmpp:ping", "jabber:iq:version", "http://jabber.org/protocol/disco#info", "msgoffline"]
+    {
         assert!(info.contains(&format!("<feature var='{feature}'/>")), "{info}");
     }
     assert!(!info.contains("jabber:iq:roster"), "rosters are the accounts': {info}");
