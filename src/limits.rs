@@ -152,8 +152,9 @@ pub const SM_QUEUE_BYTES_MAX: usize = 1_048_576;
 /// While a client is connected, a burst may pass these: the answers of [`ROSTER_ITEMS_MAX`] contacts to its first presence
 /// come faster than any client acknowledges.
 pub const SM_BURST_STANZAS_MAX: usize = 16_384;
-/// As [`OUTBOX_HARD_BYTES`]: the same bytes wait there.
-pub const SM_BURST_BYTES_MAX: usize = OUTBOX_HARD_BYTES;
+/// 512 for each: a presence with entity capabilities has some 400. A client that sends many requests at once acknowledges nothing
+/// before it has sent them all.
+pub const SM_BURST_BYTES_MAX: usize = 8_388_608;
 /// How long it may take until the client acknowledges any of such a burst; as [`OUTBOX_SOFT_MAX`].
 pub const SM_BURST_MAX: Duration = OUTBOX_SOFT_MAX;
 /// How long a session waits for its client to come back. Prosody and MongooseIM wait 600 s, Tigase 60 s.

@@ -327,26 +327,29 @@ fn the_same_seed_writes_the_same_bytes() {
     assert_eq!(run(), run());
 }
 
-/// Who reads what it is written is not too slow, however much it asks for at once.
+/// Who reads what it is written is not too slow, however much it asks for at once; nor when it is to acknowledge it.
 #[test]
 fn pipelined_requests_with_large_answers_are_all_answered() {
-    let mut wire = Wire::new();
-    let romeo = wire.log_in("romeo", "r");
-    let photo = "x".repeat(110_000);
-    let card = format!("<vCard xmlns='vcard-temp'><DESC>{photo}</DESC></vCard>");
-    wire.send(romeo, &format!("<iq type='set' id='s'>{card}</iq>"));
-    assert!(wire.take(romeo).contains("type='result'"));
-    let count = 60;
-    let gets: String =
-        (0..count).map(|n| format!("<iq type='get' id='{n}'><vCard xmlns='vcard-temp'/></iq>")).collect();
-    wire.send(romeo, &gets);
-    for _ in 0..count {
-        while let Some(conn) = wire.hub.next_resumed() {
-            while wire.hub.handle_read(conn, &mut BytesMut::new(), wire.now, wire.now) {}
+    for is_managed in [false, true] {
+        let mut wire = Wire::new();
+        let romeo = wire.log_in("romeo", "r");
+        let card = format!("<vCard xmlns='vcard-temp'><DESC>{}</DESC></vCard>", "x".repeat(110_000));
+        wire.send(romeo, &format!("<iq type='set' id='s'>{card}</iq>"));
+        assert!(wire.take(romeo).contains("type='result'"));
+        if is_managed {
+            assert!(wire.ask(romeo, "<enable xmlns='urn:xmpp:sm:3'/>").contains("<enabled "));
         }
-        wire.serve();
+        let count = 60;
+        let get = |n| format!("<iq type='get' id='{n}'><vCard xmlns='vcard-temp'/></iq>");
+        wire.send(romeo, &(0..count).map(get).collect::<String>());
+        for _ in 0..count {
+            while let Some(conn) = wire.hub.next_resumed() {
+                while wire.hub.handle_read(conn, &mut BytesMut::new(), wire.now, wire.now) {}
+            }
+            wire.serve();
+        }
+        let written = wire.take(romeo);
+        assert_eq!(written.matches(&card).count(), count, "{is_managed}");
+        assert!(!written.contains("<stream:error>"));
     }
-    let written = wire.take(romeo);
-    assert_eq!(written.matches(&card).count(), count);
-    assert!(!written.contains("<stream:error>"));
 }

@@ -103,7 +103,7 @@ fn a_hibernating_session_may_be_given_what_waited() {
 fn as_much_may_have_waited_as_is_kept() {
     let mut wire = Wire::new();
     let juliet = wire.log_in("juliet", "j");
-    let padding = 2 * SM_BURST_BYTES_MAX / OFFLINE_MESSAGES_PER_ACCOUNT_MAX;
+    let padding = SM_BURST_BYTES_MAX / OFFLINE_MESSAGES_PER_ACCOUNT_MAX + 100;
     for n in 0..OFFLINE_MESSAGES_PER_ACCOUNT_MAX {
         wire.send(juliet, &chat(n, padding));
     }
