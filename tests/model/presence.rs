@@ -133,7 +133,7 @@ impl Reference {
         if is_unavailable {
             me.directed.retain(|d| *d != target);
         } else if matches!(Place::of(to), Place::Account { .. }) {
-            if me.directed.len() >= DIRECTED_MAX {
+            if me.directed.len() >= DIRECTED_MAX && !me.directed.contains(&target) {
                 return Self::bounce(session, stanza, "wait", "resource-constraint");
             }
             if !me.directed.contains(&target) {

@@ -99,11 +99,14 @@ impl Rig {
         Self { sim: Sim::with_homes(servers, Stage::default(), faults, NARROW, seed) }
     }
 
-    /// The same, with a store that is empty yet and answers as late as any job.
+    /// The same, with a store that has these accounts and answers as late as any job.
     pub(crate) fn with_store(plan: &Plan, faults: Faults, seed: u64, store: &Arc<MemoryStore>) -> Self {
         let mut servers = servers(plan);
         keep_in(&mut servers, store);
         ServerWorld::provision_homes(&mut servers, accounts(plan)).expect("the names are good");
+        // As before anybody can connect.
+        let made = servers.iter_mut().flat_map(ServerWorld::take_unsaved).collect();
+        store.save(made, Box::new(|| {}));
         Self { sim: Sim::with_homes(servers, Stage::default(), faults, NARROW, seed) }
     }
 
