@@ -18,8 +18,8 @@ const STATEMENTS: [(&str, usize); 12] = [
     ("O", 2),
     // XEP-0198, whose lines stand among the others there.
     ("SM", 9),
-    // RFC 6121's own examples.
-    ("Ex", 4),
+    // The RFCs' own examples.
+    ("Ex", 6),
     ("J", 3),
 ];
 
@@ -44,6 +44,20 @@ const TYPES: &str = "normal chat groupchat headline error";
 const STATES: &str = "N N+O N+I N+OI T T+I F F+O B";
 const CHANGES: &str = "subscribe unsubscribe subscribed unsubscribed";
 
+/// Sections of RFC 6120 §§4–8 and RFC 6121 §§2–5, 8 that have examples; schemas and grammars are none.
+const EXAMPLES_6120: &str = "4.1 4.2 4.3.2 4.4 4.7.1 4.7.2 4.7.3 4.7.4 4.8.2 4.8.4 4.8.5 4.9.1.1 4.9.1.2 4.9.1.3 \
+    4.9.3.1 4.9.3.2 4.9.3.3 4.9.3.4 4.9.3.5 4.9.3.6 4.9.3.7 4.9.3.8 4.9.3.9 4.9.3.10 4.9.3.11 4.9.3.12 4.9.3.13 \
+    4.9.3.14 4.9.3.15 4.9.3.16 4.9.3.17 4.9.3.18 4.9.3.19 4.9.3.20 4.9.3.21 4.9.3.22 4.9.3.23 4.9.3.24 4.9.3.25 \
+    4.9.4 4.10 5.4.1 5.4.2.1 5.4.2.2 5.4.2.3 5.4.3.3 6.4.1 6.4.2 6.4.4 6.4.5 6.4.6 6.5.1 6.5.2 6.5.3 6.5.4 6.5.5 \
+    6.5.6 6.5.7 6.5.8 6.5.9 6.5.10 6.5.11 7.4 7.6.1 7.6.2.1 7.6.2.2 7.7.1 7.7.2.1 7.7.2.2 8.1.1 8.1.2 8.1.5 8.2.3 \
+    8.3.3.1 8.3.3.2 8.3.3.3 8.3.3.4 8.3.3.5 8.3.3.6 8.3.3.7 8.3.3.8 8.3.3.9 8.3.3.10 8.3.3.11 8.3.3.12 8.3.3.13 \
+    8.3.3.14 8.3.3.15 8.3.3.16 8.3.3.17 8.3.3.18 8.3.3.19 8.3.3.20 8.3.3.21 8.3.3.22 8.3.4 8.4";
+const EXAMPLES_6121: &str = "2.1.3 2.1.4 2.1.5 2.1.6 2.2 2.3.1 2.3.2 2.3.3 2.4.1 2.5.1 2.5.2 2.5.3 2.6.1 2.6.2 2.6.3 \
+    3.1.1 3.1.2 3.1.3 3.1.4 3.1.5 3.1.6 3.2.1 3.2.2 3.2.3 3.3.1 3.3.2 3.3.3 3.4 3.4.1 3.4.2 4.2.1 4.2.2 4.2.3 4.3 \
+    4.3.1 4.3.2 4.3.2.1 4.4.1 4.4.2 4.4.3 4.5.1 4.5.2 4.5.3 4.7.2.2 4.7.2.3 4.7.3 5.2.1 5.2.3 5.2.4 5.2.5 5.3";
+/// Stands before the table of examples.
+const BY_SECTION: &str = "<!-- by section -->";
+
 /// Tests of the suite's own tools.
 const TOOLS: [&str; 3] = ["page::", "mutations::", "element::"];
 
@@ -57,7 +71,8 @@ struct Row {
 
 fn rows() -> Vec<Row> {
     let page = std::fs::read_to_string(path("docs/conformance.md")).unwrap();
-    let cells = page
+    let (statements, _) = page.split_once(BY_SECTION).unwrap();
+    let cells = statements
         .lines()
         .filter(|line| line.starts_with("| "))
         .map(|line| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>());
@@ -163,4 +178,34 @@ fn each_state_is_what_its_tests_say() {
         };
         assert!(is_right, "{id}: {state:?} with the tests {tests:?}");
     }
+}
+
+/// Whether a comment of this play or transcript names the section, with a `§` or without.
+fn comments_name(text: &str, section: &str) -> bool {
+    let comments = text.lines().filter(|line| line.starts_with('#'));
+    let is_part = |c: char| c == '.' || c.is_ascii_digit();
+    comments.flat_map(|line| line.split(|c| !is_part(c))).any(|word| word.trim_end_matches('.') == section)
+}
+
+#[test]
+fn each_example_has_its_file_or_a_reason() {
+    let page = std::fs::read_to_string(path("docs/conformance.md")).unwrap();
+    let (_, table) = page.split_once(BY_SECTION).unwrap();
+    let mut left: BTreeSet<(&str, &str)> = EXAMPLES_6120.split_whitespace().map(|s| ("6120", s)).collect();
+    left.extend(EXAMPLES_6121.split_whitespace().map(|s| ("6121", s)));
+    for row in table.lines().filter(|line| line.starts_with("| 6")) {
+        let cells: Vec<_> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let [rfc, sections, files, note] = cells[..] else { panic!("a row has four cells: {row}") };
+        assert!(!files.is_empty() || !note.is_empty(), "neither a file nor a reason: {row}");
+        for section in sections.split(", ").map(|section| section.trim_start_matches('§')) {
+            assert!(left.remove(&(rfc, section)), "{rfc} §{section} has no example, or stands twice");
+            for file in files.split(", ").filter(|file| !file.is_empty()) {
+                let file = file.trim_matches('`').replace("plays/", "conformance/plays/");
+                let text = std::fs::read_to_string(path(&format!("tests/{file}")));
+                let text = text.unwrap_or_else(|e| panic!("{file}: {e}"));
+                assert!(comments_name(&text, section), "{file} does not name {rfc} §{section}");
+            }
+        }
+    }
+    assert!(left.is_empty(), "not in the table: {left:?}");
 }

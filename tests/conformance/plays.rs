@@ -1,9 +1,12 @@
-//! Examples of RFC 6121 §§2–5 and 8, played on real streams: `plays/*.txt`.
+//! Examples of RFC 6120 §§4, 8 and RFC 6121 §§2–5, 8, played on real streams: `plays/*.txt`.
 //!
 //! A line is a resource, who speaks, and a stanza: `juliet/balcony C: <presence/>` is said by the client, and what follows
 //! `S:` must come to it. An expected stanza names what matters: attributes and children that it has not are not looked at,
-//! and a value `*` is any. `S: nothing behind romeo/orchard` is that nothing comes, up to a message from there.
-//! `@online`, `@interested` and `@bound` bring a resource; `@subscribed juliet romeo` lets the first see the second.
+//! and a value `*` is any. Behind `S=` children count, too: none may come that is not named. `S: nothing behind
+//! romeo/orchard` is that nothing comes, up to a message from there; `S: the end` is the end of stream and connection.
+//! `@online`, `@interested` and `@bound` bring a resource; `@subscribed juliet romeo` lets the first see the second;
+//! `@replace juliet/balcony` binds that resource once more, and `juliet/balcony(old)` is who had it.
+//! A value `{ver}` is any and is kept, and is said again where the client says `{ver}`; `{2000}` is a text of 2,000 letters.
 //! The RFC's addresses become accounts of the server. `----` ends a play.
 
 use std::collections::BTreeMap;
@@ -11,6 +14,20 @@ use std::collections::BTreeMap;
 use super::client::{Client, settle, tell};
 use super::element::{Element, NS_STREAM, Reader, Unit};
 use super::target::{User, target};
+
+/// Domains of the RFCs' accounts; the longer ones first, which end like others.
+const DOMAINS: [&str; 5] =
+    ["im.example.com", "muc.example.com", "shakespeare.example.com", "example.com", "example.net"];
+
+#[test]
+fn streams() {
+    play(include_str!("plays/streams.txt"));
+}
+
+#[test]
+fn stanzas() {
+    play(include_str!("plays/stanzas.txt"));
+}
 
 #[test]
 fn rosters() {
@@ -45,6 +62,8 @@ fn play(text: &str) {
 struct Stage {
     users: BTreeMap<String, User>,
     clients: BTreeMap<String, Client>,
+    /// What the server chose, by the name that the play gives it.
+    kept: BTreeMap<String, String>,
 }
 
 impl Stage {
@@ -66,9 +85,25 @@ impl Stage {
         if speaker == "C:" {
             return client.send(&text);
         }
-        assert_eq!(speaker, "S:", "{line}");
-        let wanted = parse(&text);
-        client.expect(&text, |element| is_like(element, &wanted));
+        if text == "the end" {
+            return client.expect_end();
+        }
+        assert!(["S:", "S="].contains(&speaker), "{line}");
+        let (wanted, is_exact) = (parse(&text), speaker == "S=");
+        let came = client.expect(&text, |element| is_like(element, &wanted, is_exact));
+        self.keep(&came, &wanted);
+    }
+
+    fn keep(&mut self, came: &Element, wanted: &Element) {
+        for (ns, name, value) in wanted.attrs() {
+            if let Some(kept) = kept_name(value) {
+                self.kept.insert(kept.to_owned(), came.attr_in(name, ns).to_owned());
+            }
+        }
+        for child in &wanted.children {
+            let like = came.children.iter().find(|other| is_like(other, child, false));
+            self.keep(like.expect("it was found before"), child);
+        }
     }
 
     fn expect_nothing(&mut self, who: &str, other: &str) {
@@ -104,6 +139,12 @@ impl Stage {
                 to.close();
             }
             ["forget", who] => self.clients.get_mut(who).unwrap().forget(),
+            ["replace", who] => {
+                let (name, resource) = who.split_once('/').unwrap();
+                let newer = Client::bound(&self.user(name), resource);
+                let older = self.clients.insert(who.to_owned(), newer).unwrap();
+                self.clients.insert(format!("{who}(old)"), older);
+            }
             ["leave", who] => drop(self.clients.remove(who).unwrap().close()),
             _ => panic!("@{directive}"),
         }
@@ -113,18 +154,25 @@ impl Stage {
     fn localised(&self, text: &str) -> String {
         let mut text = text.to_owned();
         for (name, user) in &self.users {
-            for domain in ["example.com", "example.net"] {
+            for domain in DOMAINS {
                 text = text.replace(&format!("{name}@{domain}"), &user.jid);
             }
         }
-        text.replace("example.com", &target().domain).replace("example.net", &target().domain)
+        for (name, value) in &self.kept {
+            text = text.replace(&format!("{{{name}}}"), value);
+        }
+        for long in [2_000, 300_000] {
+            text = text.replace(&format!("{{{long}}}"), &"x".repeat(long));
+        }
+        let domain = &target().domain;
+        text.replace("im.example.com", domain).replace("example.com", domain).replace("example.net", domain)
     }
 }
 
 /// A stanza of a play.
 fn parse(text: &str) -> Element {
     let mut reader = Reader::new();
-    reader.push(format!("<s:stream xmlns:s='{NS_STREAM}' xmlns='jabber:client'>{text}").as_bytes());
+    reader.push(format!("<stream:stream xmlns:stream='{NS_STREAM}' xmlns='jabber:client'>{text}").as_bytes());
     loop {
         match reader.next().unwrap_or_else(|e| panic!("{e}: {text}")) {
             Some(Unit::Element(element)) => return element,
@@ -134,14 +182,24 @@ fn parse(text: &str) -> Element {
     }
 }
 
-/// Whether `element` has all that is wanted. A wanted `type` that is missing must be missing.
-fn is_like(element: &Element, wanted: &Element) -> bool {
+/// The name of a value that is kept.
+fn kept_name(value: &str) -> Option<&str> {
+    value.strip_prefix('{')?.strip_suffix('}')
+}
+
+/// Whether `element` has all that is wanted, and no child more if `is_exact`. A wanted `type` that is missing must be
+/// missing.
+fn is_like(element: &Element, wanted: &Element, is_exact: bool) -> bool {
     element.is_in(&wanted.name, &wanted.ns)
         && (wanted.has_attr("type") || wanted.name == "error" || !element.has_attr("type"))
         && wanted.attrs().all(|(ns, name, value)| match value {
-            "*" => !element.attr_in(name, ns).is_empty(),
+            value if value == "*" || kept_name(value).is_some() => !element.attr_in(name, ns).is_empty(),
             value => element.attr_in(name, ns) == value,
         })
         && (wanted.text.trim().is_empty() || wanted.text.trim() == element.text.trim())
-        && wanted.children.iter().all(|child| element.children.iter().any(|other| is_like(other, child)))
+        && (!is_exact || element.children.len() == wanted.children.len())
+        && wanted
+            .children
+            .iter()
+            .all(|child| element.children.iter().any(|other| is_like(other, child, is_exact)))
 }

@@ -59,7 +59,11 @@ impl Script {
             if content.starts_with("----") {
                 scripts.push(Self::new(format!("{file}:{line}")));
             } else if let Some(fragment) = content.strip_prefix("@play ") {
-                script.entries.extend(fragments[fragment].iter().cloned());
+                let entries = fragments.get(fragment).cloned();
+                // A fragment may begin with one that stands above it.
+                let above = || Some(scripts.iter().find(|script| script.name == fragment)?.entries.clone());
+                let entries = entries.or_else(above).unwrap_or_else(|| panic!("{file}:{line}: {fragment}"));
+                scripts.last_mut().unwrap().entries.extend(entries);
             } else if let Some(directive) = content.strip_prefix('@') {
                 script.directive(directive);
             } else if content.starts_with([' ', '\t']) {
