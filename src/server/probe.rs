@@ -4,9 +4,10 @@
 //! does not.
 
 use super::client_link::ClientLink;
+use super::delay::write_delay;
 use super::presence::contacts;
 use super::world::ServerWorld;
-use super::write::presence;
+use super::write::{presence, presence_with};
 use crate::engine::{ConnId, Effects, Stamp};
 use crate::router::{
     AccountId, Audience, Available, Dropped, Parcel, SessionId, Subscription, SubscriptionChange,
@@ -100,7 +101,7 @@ impl ServerWorld {
             (Some(id), None) => {
                 let presences = self.presences_of(id);
                 if presences.is_empty() {
-                    self.answer_probe(UNAVAILABLE, to, prober, probe.id());
+                    self.answer_for_absent(id, to, prober, probe.id());
                 }
                 for stanza in presences {
                     let audience = Audience::Each(vec![prober.bare().to_jid()]);
@@ -146,6 +147,16 @@ impl ServerWorld {
     pub(super) fn presences_of(&self, account: AccountId) -> Vec<Stanza> {
         let sessions = self.shard.sessions_of(account);
         sessions.filter_map(|(_, session)| session.available().map(Available::stanza)).collect()
+    }
+
+    /// §4.3.2, rule 3: since when nobody is there, as far as that is known.
+    fn answer_for_absent(&mut self, account: AccountId, from: JidRef<'_>, to: JidRef<'_>, id: Option<&str>) {
+        let mut delay = Vec::new();
+        if let Some(last) = self.shard.account(account).last_seen() {
+            write_delay(from.domain(), last.at, &mut delay);
+        }
+        let stanza = presence_with(UNAVAILABLE, from, Some(to), id, &delay);
+        self.post(Parcel { stanza, audience: Audience::Answer });
     }
 
     fn answer_probe(

@@ -30,6 +30,17 @@ pub(super) fn presence(
     to: Option<JidRef<'_>>,
     id: Option<&str>,
 ) -> Stanza {
+    presence_with(stanza_type, from, to, id, b"")
+}
+
+/// [`presence`] with these children, as they are.
+pub(super) fn presence_with(
+    stanza_type: Option<&str>,
+    from: JidRef<'_>,
+    to: Option<JidRef<'_>>,
+    id: Option<&str>,
+    children: &[u8],
+) -> Stanza {
     let mut bytes = b"<presence".to_vec();
     attr("from", from.as_str(), &mut bytes);
     if let Some(to) = to {
@@ -41,7 +52,13 @@ pub(super) fn presence(
     if let Some(stanza_type) = stanza_type {
         attr("type", stanza_type, &mut bytes);
     }
-    bytes.extend_from_slice(b"/>");
+    if children.is_empty() {
+        bytes.extend_from_slice(b"/>");
+    } else {
+        bytes.push(b'>');
+        bytes.extend_from_slice(children);
+        bytes.extend_from_slice(b"</presence>");
+    }
     Stanza::from_own(Bytes::from(bytes))
 }
 
@@ -56,7 +73,7 @@ pub(super) fn detached(stanza: &Stanza, to: To<'_>) -> Stanza {
 
 #[cfg(test)]
 mod tests {
-    use super::{attr, presence};
+    use super::{attr, presence, presence_with};
     use crate::stanza::Jid;
 
     #[test]
@@ -75,5 +92,7 @@ mod tests {
         assert_eq!((stanza.from(), stanza.to(), stanza.id()), (Some("a@d/r"), Some("b@d"), Some("1\"2")));
         let stanza = presence(None, a.as_ref(), None, None);
         assert_eq!(&stanza.element().bytes[..], b"<presence from='a@d/r'/>");
+        let stanza = presence_with(None, a.as_ref(), None, None, b"<show>dnd</show>");
+        assert_eq!(&stanza.element().bytes[..], b"<presence from='a@d/r'><show>dnd</show></presence>");
     }
 }

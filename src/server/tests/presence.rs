@@ -101,7 +101,10 @@ fn a_probe_finds_the_last_full_presence() {
     rig.close(juliet);
     rig.clear();
     rig.send(romeo, "<presence type='probe' to='juliet@d' id='probe'/>");
-    assert_eq!(rig.one(romeo), "<presence from='juliet@d' to='romeo@d' id='probe' type='unavailable'/>");
+    let since = "<delay xmlns='urn:xmpp:delay' from='d' stamp='2026-11-21T18:20:00Z'/>";
+    let absent =
+        format!("<presence from='juliet@d' to='romeo@d' id='probe' type='unavailable'>{since}</presence>");
+    assert_eq!(rig.one(romeo), absent);
     rig.nothing(juliet);
 }
 
