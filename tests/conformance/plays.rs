@@ -2,7 +2,7 @@
 //!
 //! A line is a resource, who speaks, and a stanza: `juliet/balcony C: <presence/>` is said by the client, and what follows
 //! `S:` must come to it. An expected stanza names what matters: attributes and children that it has not are not looked at,
-//! and a value `*` is any. Behind `S=` children count, too: none may come that is not named. `S: nothing behind
+//! and a value `*` is any. Behind `S=` none of its own children may come that is not named. `S: nothing behind
 //! romeo/orchard` is that nothing comes, up to a message from there; `S: the end` is the end of stream and connection.
 //! `@online`, `@interested` and `@bound` bring a resource; `@subscribed juliet romeo` lets the first see the second;
 //! `@replace juliet/balcony` binds that resource once more, and `juliet/balcony(old)` is who had it.
@@ -187,6 +187,12 @@ fn kept_name(value: &str) -> Option<&str> {
     value.strip_prefix('{')?.strip_suffix('}')
 }
 
+/// Children that count where they are to be the same: a server may add content of other namespaces to what it routes, and
+/// a request or an answer has one child or none (RFC 6120 §8.2.3).
+fn counted(element: &Element) -> usize {
+    element.children.iter().filter(|child| element.name == "iq" || child.ns == element.ns).count()
+}
+
 /// Whether `element` has all that is wanted, and no child more if `is_exact`. A wanted `type` that is missing must be
 /// missing.
 fn is_like(element: &Element, wanted: &Element, is_exact: bool) -> bool {
@@ -197,7 +203,7 @@ fn is_like(element: &Element, wanted: &Element, is_exact: bool) -> bool {
             value => element.attr_in(name, ns) == value,
         })
         && (wanted.text.trim().is_empty() || wanted.text.trim() == element.text.trim())
-        && (!is_exact || element.children.len() == wanted.children.len())
+        && (!is_exact || counted(element) == counted(wanted))
         && wanted
             .children
             .iter()
