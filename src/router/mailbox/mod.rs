@@ -10,7 +10,7 @@
 //!
 //! Guaranteed: letters from one home to another are read in the order in which they were sent, each once, whichever lanes
 //! they took. A reply says how many requests were sent before it; one that is taken before all of these waits beside the
-//! lanes ([`incoming`]), where it is in nobody's way. Who has too many of those is as good as full for requests to their
+//! lanes (`incoming.rs`), where it is in nobody's way. Who has too many of those is as good as full for requests to their
 //! sender, so there are soon no more. Not guaranteed: an order between letters of different homes.
 
 mod bell;
