@@ -1,6 +1,6 @@
 //! The reference's presence: initial, later, directed, probes, and the end (RFC 6121 §4).
 
-use super::reference::{Reference, Session, Want, Wants};
+use super::reference::{Inner, Reference, Session, Want, Wants};
 use super::rig::bare;
 use super::subscription::CHANGES;
 use super::words::{Outgoing, Payload, Place, bare_of, prepared};
@@ -188,7 +188,12 @@ impl Reference {
             }
             if answers.is_empty() {
                 let id = stanza.attr("id").unwrap_or_default();
-                answers.push(answer(&target).with("type", "unavailable").with("id", id));
+                let absent = answer(&target).with("type", "unavailable").with("id", id);
+                answers.push(if resource.is_none() {
+                    Want { inner: Inner::Since, ..absent }
+                } else {
+                    absent
+                });
             }
         } else {
             // A stranger learns of who sent it directed presence, and of nobody else.

@@ -33,6 +33,8 @@ pub(crate) enum Inner {
     Exact(String),
     /// These bytes, and that they are late (XEP-0203).
     Delayed(String),
+    /// Nothing, or since when somebody has been away, as far as the server knows it (RFC 6121 §4.3.2, rule 3).
+    Since,
     /// An error of this type and condition.
     Error(&'static str, &'static str),
     /// A payload that starts so.
@@ -129,6 +131,7 @@ impl Want {
         let inner = match &self.inner {
             Inner::Exact(inner) => *inner == got.inner,
             Inner::Delayed(inner) => without_delay(&got.inner) == Some(inner),
+            Inner::Since => got.inner.is_empty() || without_delay(&got.inner) == Some(""),
             Inner::Error(kind, condition) => {
                 got.error.as_ref().is_some_and(|(k, c)| k == kind && c == condition)
             }
