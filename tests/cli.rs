@@ -7,6 +7,7 @@
 mod support;
 
 mod cli {
+    mod addresses;
     mod breaks;
     mod client;
     mod ends;
@@ -14,6 +15,7 @@ mod cli {
     mod files;
     mod hosts;
     mod lists;
+    mod login;
     mod preflight;
     mod processes;
     mod program;

@@ -76,9 +76,9 @@ pub fn user(options: Options, terminal: Terminal) -> Result<Exit, Failure> {
     // A password that is none must not leave a store behind.
     let change = match action {
         Action::List => None,
-        Action::Add { name, password } => Some((put(&name, password, &config)?, true, "added")),
+        Action::Add { name, password } => Some((put(new_account(&name, &config)?, password)?, true, "added")),
         Action::Password { name, password } => {
-            Some((put(&name, password, &config)?, false, "has a new password"))
+            Some((put(account(&name, &config)?, password)?, false, "has a new password"))
         }
         Action::Remove { name } => {
             Some((AccountNews::Removed { account: account(&name, &config)? }, false, "removed"))
@@ -114,8 +114,7 @@ pub fn user(options: Options, terminal: Terminal) -> Result<Exit, Failure> {
     Ok(Exit::Passed)
 }
 
-fn put(name: &str, password: Option<String>, config: &ServeConfig) -> Result<AccountNews, Failure> {
-    let account = account(name, config)?;
+fn put(account: Jid, password: Option<String>) -> Result<AccountNews, Failure> {
     let password = password.map_or_else(|| ask(&account), Ok)?;
     not_too_long(password.len())?;
     let credentials = Arc::new(router::kept_credentials(&password).map_err(Failure::usage)?);
@@ -131,6 +130,14 @@ fn account(name: &str, config: &ServeConfig) -> Result<Jid, Failure> {
         return Err(Failure::usage(format!("`{address}` is no account's address, which is NAME@DOMAIN")));
     }
     Ok(jid)
+}
+
+/// As [`account`], and the same one for every server (RFC 7622 beside the stringprep that most still run).
+fn new_account(name: &str, config: &ServeConfig) -> Result<Jid, Failure> {
+    let account = account(name, config)?;
+    let (local, domain) = name.split_once('@').unwrap_or_else(|| (name, account.as_ref().domain()));
+    Jid::new_account(local, domain)
+        .map_err(|error| Failure::usage(format!("`{name}` cannot be an account's name: {error}")))
 }
 
 /// The password: one line, from a terminal without echo.

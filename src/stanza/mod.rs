@@ -16,7 +16,7 @@ pub use error_reply::{
     write_iq_result_open, write_raw_attr,
 };
 pub use head::{Head, Kind, StanzaType};
-pub use jid::{Jid, JidCow, JidError, JidRef};
+pub use jid::{AddressProfile, Jid, JidCow, JidError, JidRef};
 pub use stanza::{Stanza, To, leans_too_much};
 
 /// Content namespace of client streams (RFC 6120 §4.8.2).

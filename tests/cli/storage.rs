@@ -2,91 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::path::Path;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use rustix::process::Signal;
 
-use super::program::{Folder, PATIENCE, Program};
+use super::login::{Client, ping};
+use super::program::{Folder, Program};
 
 const CONFIG: &str = "listen = \"127.0.0.1:0\"\ndomain = \"d\"\nmechanisms = [\"PLAIN\"]\n\
     users = [{ name = \"a\", password = \"pa\" }, { name = \"b\", password = \"pb\" }]\n";
-
-/// A client over a plain socket.
-struct Client {
-    stream: TcpStream,
-    text: String,
-}
-
-impl Client {
-    fn open(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let mut client = Self { stream, text: String::new() };
-        client.open_stream();
-        client
-    }
-
-    fn open_stream(&mut self) {
-        self.send(
-            "<stream:stream to='d' version='1.0' xmlns='jabber:client' \
-             xmlns:stream='http://etherx.jabber.org/streams'>",
-        );
-        self.until("</stream:features>");
-    }
-
-    /// Whether the server lets it in; else its words.
-    fn authenticate(address: SocketAddr, name: &str, password: &str) -> Result<Self, String> {
-        let mut client = Self::open(address);
-        let proof = STANDARD.encode(format!("\0{name}\0{password}"));
-        client.send(&format!(
-            "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>{proof}</auth>"
-        ));
-        let answer = client.until(">");
-        if !answer.contains("<success") {
-            return Err(answer + &client.until("</failure>"));
-        }
-        client.open_stream();
-        client.send("<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>");
-        client.until("</iq>");
-        Ok(client)
-    }
-
-    fn login(address: SocketAddr, name: &str) -> Self {
-        Self::authenticate(address, name, &format!("p{name}")).unwrap()
-    }
-
-    fn send(&mut self, text: &str) {
-        self.stream.write_all(text.as_bytes()).unwrap();
-    }
-
-    /// Everything up to and with `end`.
-    fn until(&mut self, end: &str) -> String {
-        loop {
-            if let Some(at) = self.text.find(end) {
-                let rest = self.text.split_off(at + end.len());
-                return std::mem::replace(&mut self.text, rest);
-            }
-            let mut bytes = [0; 16_384];
-            let count = self.stream.read(&mut bytes).unwrap();
-            assert_ne!(count, 0, "the server has closed: {}", self.text);
-            self.text.push_str(std::str::from_utf8(&bytes[..count]).unwrap());
-        }
-    }
-
-    /// Everything that comes before the answer to a ping.
-    fn ping(&mut self, id: &str) -> String {
-        self.send(&ping(id));
-        self.until(&format!(" id='{id}'"))
-    }
-}
-
-fn ping(id: &str) -> String {
-    format!("<iq type='get' id='{id}' to='d'><ping xmlns='urn:xmpp:ping'/></iq>")
-}
 
 /// Starts the router; its address.
 fn serve(folder: &Folder, store: Option<&str>) -> (Program, SocketAddr) {
@@ -119,8 +44,8 @@ fn an_orderly_end_keeps_everything_and_users_may_change_meanwhile() {
     assert_eq!(listed.stdout, "a@d\nb@d\nc@d\n");
 
     let (_program, address) = serve(&folder, None);
-    Client::authenticate(address, "a", "pa").err().expect("the old password is void");
-    let mut a = Client::authenticate(address, "a", "new").unwrap();
+    Client::log_in(address, "a", "pa").expect_err("the old password is void");
+    let mut a = Client::log_in(address, "a", "new").unwrap();
     a.send("<iq type='get' id='g'><query xmlns='jabber:iq:roster'/></iq>");
     assert!(a.until("</iq>").contains("jid='c@d' name='C &amp; D'"));
     let mut b = Client::login(address, "b");
@@ -142,7 +67,7 @@ fn a_running_router_hears_of_changed_accounts() {
     folder.run("user remove b --config serve.toml").exits(0);
     assert!(b.until("</stream:stream>").contains("<not-authorized"));
     Client::login(address, "c");
-    Client::authenticate(address, "b", "pb").err().expect("it is gone");
+    Client::log_in(address, "b", "pb").expect_err("it is gone");
     folder.run("user remove b --config serve.toml").exits(2);
     let second = folder.run("serve serve.toml").exits(2);
     assert!(second.complaint().0.contains("another router has it open"), "{}", second.stderr);
@@ -200,7 +125,7 @@ fn without_its_database_it_routes_and_saves_when_it_is_back() {
     program.wait_log("the store still cannot be reached");
     a.send("<message to='b@d' id='m1'/>");
     b.until("id='m1'");
-    let refused = Client::authenticate(address, "c", "pc").err().expect("nobody new is let in");
+    let refused = Client::log_in(address, "c", "pc").expect_err("nobody new is let in");
     assert!(refused.contains("<temporary-auth-failure"), "{refused}");
     a.send("<message to='c@d' id='m2'/>");
     postgres.control("start");

@@ -4,7 +4,7 @@ use super::arrows::layer;
 use super::source::{File, assert_clean, below_src, files, module_of, tokens};
 
 /// Where a package may be named. A home is a prefix of a path below `src/`.
-const HOMES: [(&str, &[&str]); 31] = [
+const HOMES: [(&str, &[&str]); 30] = [
     ("mio", &["reactor/"]),
     ("socket2", &["reactor/"]),
     ("getrandom", &["reactor/", "app/"]), // app/ salts the accounts that it makes
@@ -15,8 +15,7 @@ const HOMES: [(&str, &[&str]); 31] = [
     ("memchr", &["xml/scan"]),
     ("xmlparser", &["xml/element"]),
     ("jid", &["stanza/jid"]),
-    ("unicode_normalization", &["stanza/jid"]),
-    ("unicode_properties", &["stanza/jid"]),
+    ("precis_profiles", &["stanza/jid"]),
     ("rsasl", &["stream/"]),
     ("hmac", &["stream/"]),
     ("sha1", &["stream/"]),

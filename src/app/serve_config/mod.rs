@@ -19,7 +19,7 @@ use super::router;
 use super::store::StoreUrl;
 use crate::limits::{DOMAINS_MAX, HOMES_MAX, REGISTRATIONS_PER_MINUTE};
 use crate::server::{ConflictPolicy, Contacts};
-use crate::stanza::Jid;
+use crate::stanza::{AddressProfile, Jid};
 use crate::stream::Mechanism;
 
 pub use users::User;
@@ -76,6 +76,7 @@ struct File {
     virtual_hosts: Option<Vec<Spanned<String>>>,
     mechanisms: Option<Spanned<Vec<Spanned<String>>>>,
     conflict: Option<Spanned<String>>,
+    addresses: Option<Spanned<String>>,
     anonymous: Option<bool>,
     users: Option<Vec<users::Written>>,
     scenario: Option<PathBuf>,
@@ -182,6 +183,8 @@ impl ServeConfig {
     fn parse(text: &str, name: &str, folder: Option<&Path>) -> Result<Self, Failure> {
         let faults = Faults { text, name };
         let file: File = toml::from_str(text).map_err(|error| faults.of_toml(&error))?;
+        // Before any address is read.
+        file.addresses.as_ref().map_or(Ok(()), |word| address_profile(word, faults))?;
         let defaults = Self::default();
         let listen =
             file.listen.as_ref().map_or(Ok(defaults.listen), |v| listen::addresses("listen", v, faults))?;
@@ -327,6 +330,23 @@ fn admin(admin: Spanned<String>, domains: &[&str], faults: Faults<'_>) -> Result
             Err(faults.at(admin.span(), what, Some(format!("for instance \"admin@{}\"", domains[0]))))
         }
     }
+}
+
+/// How addresses are prepared, from here on.
+fn address_profile(word: &Spanned<String>, faults: Faults<'_>) -> Result<(), Failure> {
+    let fault = |what: String, help| Err(faults.at(word.span(), what, help));
+    let Some(profile) = AddressProfile::parse(word.get_ref()) else {
+        let known = [AddressProfile::Stringprep, AddressProfile::Precis].map(AddressProfile::as_str);
+        return fault(
+            format!("addresses: unknown rules `{}`", word.get_ref()),
+            one_of(word.get_ref(), &known),
+        );
+    };
+    if profile.choose() {
+        return Ok(());
+    }
+    let chosen = AddressProfile::chosen().as_str();
+    fault(format!("addresses: this process has prepared some by `{chosen}` already"), None)
 }
 
 fn conflict(word: &Spanned<String>, faults: Faults<'_>) -> Result<ConflictPolicy, Failure> {

@@ -91,6 +91,12 @@ const MISTAKES: &[(&str, &str, Option<&str>)] = &[
         "c:1:12: unknown conflict policy `x`",
         Some("there is: replace, assign-other, refuse"),
     ),
+    ("addresses = \"Precis\"", "c:1:13: addresses: unknown rules `Precis`", Some("did you mean `precis`?")),
+    (
+        "users = [{ name = \"stra\u{df}e\", password = \"x\" }]",
+        "c:1:19: users: `stra\u{df}e` is no name: localpart has characters that servers take for different ones",
+        None,
+    ),
     (
         "[contact]\nadmin = [\"mailto:a@b\", \"a@b\"]",
         "c:2:24: contact: `a@b` is no URI",

@@ -41,7 +41,7 @@ pub(super) fn check(users: Vec<Written>, domains: &[&str], faults: Faults<'_>) -
     for Written { name, password } in users {
         let (place, text) = (name.span(), name.into_inner());
         let (local, domain) = text.split_once('@').unwrap_or((&text, domains[0]));
-        let jid = Jid::from_parts(Some(local), domain, None).map_err(|error| {
+        let jid = Jid::new_account(local, domain).map_err(|error| {
             faults.at(place.clone(), format!("users: `{text}` is no name: {error}"), None)
         })?;
         if !domains.contains(&jid.as_ref().domain()) {

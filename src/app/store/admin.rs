@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use sqlx::Error;
+use tracing::warn;
 
 use super::database::{Database, execute, rows};
 use super::schema::key_hash;
@@ -88,7 +89,10 @@ impl Database {
             *changed.entry(account).or_default() |= removed;
         }
         for (name, removed) in changed {
-            let Ok(account) = Jid::parse(name) else { continue };
+            let Ok(account) = Jid::parse(name) else {
+                warn!(account = name, "a change of an account that is no address here is left out");
+                continue;
+            };
             if removed {
                 // A server that did not know may have saved them since.
                 self.end_subscriptions(name).await?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::database::{Database, rows};
 use super::write::{SHA1, SHA256, STATES};
-use crate::stanza::Jid;
+use crate::stanza::{AddressProfile, Jid};
 use crate::store::{AccountRecord, ItemRecord, OfflineRecord, ValueKind};
 use crate::stream::{Credentials, ScramKeys};
 
@@ -44,7 +44,7 @@ impl Database {
     /// All that there is of accounts behind `after` up to `through`.
     async fn portion(&mut self, after: &str, through: &str) -> Result<Records, String> {
         let mut records = Records::new();
-        self.load_credentials(after, through, &mut records).await.map_err(|error| error.to_string())?;
+        self.load_credentials(after, through, &mut records).await?;
         self.load_rosters(after, through, &mut records).await?;
         self.load_texts(after, through, &mut records).await?;
         Ok(records)
@@ -55,12 +55,13 @@ impl Database {
         after: &str,
         through: &str,
         records: &mut Records,
-    ) -> Result<(), sqlx::Error> {
+    ) -> Result<(), String> {
         type Row = (String, Option<String>, Option<Vec<u8>>, Option<i64>, Option<Vec<u8>>, Option<Vec<u8>>);
         let sql = "SELECT accounts.account, hash, salt, iterations, stored_key, server_key
             FROM accounts LEFT JOIN credentials ON credentials.account = accounts.account
             WHERE accounts.account > $1 AND accounts.account <= $2";
-        let rows: Vec<Row> = rows!(self, sql, after, through)?;
+        let rows: Vec<Row> =
+            rows!(self, sql, after, through).map_err(|error: sqlx::Error| error.to_string())?;
         let mut known: HashMap<String, Credentials> = HashMap::new();
         for (account, hash, salt, iterations, stored_key, server_key) in rows {
             let credentials = known.entry(account).or_default();
@@ -75,9 +76,8 @@ impl Database {
             }
         }
         for (name, credentials) in known {
-            if let Ok(jid) = Jid::parse(&name) {
-                records.insert(name, AccountRecord::new(jid, Arc::new(credentials)));
-            }
+            let jid = address(&name)?;
+            records.insert(name, AccountRecord::new(jid, Arc::new(credentials)));
         }
         Ok(())
     }
@@ -94,7 +94,7 @@ impl Database {
         for (account, contact, name, groups, state, approved) in rows.map_err(|error| error.to_string())? {
             let damaged =
                 || format!("the roster of {account} has something for {contact} that it cannot have");
-            let jid = Jid::parse(&contact).map_err(|_| damaged())?;
+            let jid = address(&contact)?;
             let groups = serde_json::from_str(&groups).map_err(|_| damaged())?;
             let state = STATES.iter().find(|(_, name)| *name == state).ok_or_else(damaged)?.0;
             let item = ItemRecord { contact: jid, name, groups, state, approved };
@@ -111,7 +111,7 @@ impl Database {
         let sql = "SELECT account, contact, stanza FROM requests WHERE account > $1 AND account <= $2";
         let rows: Vec<(String, String, String)> = rows!(self, sql, after, through).map_err(text)?;
         for (account, contact, stanza) in rows {
-            let jid = Jid::parse(&contact).map_err(|_| format!("{contact} is no address ({account})"))?;
+            let jid = address(&contact)?;
             if let Some(record) = records.get_mut(&account) {
                 record.requests.insert(contact, (jid, stanza));
             }
@@ -140,3 +140,13 @@ impl Database {
 
 /// Account, contact, handle, groups, state, approval.
 type ItemRow = (String, String, String, String, String, bool);
+
+/// An address as it was prepared when it was stored. By other rules it may be none, or that of somebody else.
+fn address(text: &str) -> Result<Jid, String> {
+    Jid::parse(text).ok().filter(|jid| jid.as_str() == text).ok_or_else(|| {
+        let profile = AddressProfile::chosen().as_str();
+        format!(
+            "{text} is in it, which is no address by `addresses = \"{profile}\"`: it was made by other rules"
+        )
+    })
+}

@@ -2,10 +2,11 @@
 //!
 //! This module does not know which addresses exist, and it does not prepare what is prepared already: text in
 //! the ASCII subset on which stringprep (RFC 6122) and PRECIS (RFC 7622) agree is checked in one pass and borrowed.
-//! Everything else goes to the `jid` crate in `prepare.rs`. Since the peers still run stringprep, so does that path.
+//! Everything else goes to `prepare.rs`, by stringprep as the peers still have it, or by PRECIS where an operator wants that
+//! ([`AddressProfile`]).
 
-mod agreement;
 mod prepare;
+mod profile;
 mod punycode;
 mod table;
 
@@ -13,6 +14,8 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
+
+pub use profile::AddressProfile;
 
 use crate::limits::JID_PART_BYTES_MAX;
 use crate::xml::unescape;
@@ -151,7 +154,7 @@ impl Jid {
     /// As [`JidRef::parse`], and for a localpart on which the two disagree.
     pub fn new_account(local: &str, domain: &str) -> Result<Self, JidError> {
         let jid = Self::from_parts(Some(local), domain, None)?;
-        if agreement::agrees(local, jid.as_ref().local().unwrap_or_default()) {
+        if prepare::means_one_thing(local) {
             Ok(jid)
         } else {
             Err(JidError { what: "localpart has characters that servers take for different ones" })

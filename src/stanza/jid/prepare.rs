@@ -1,10 +1,11 @@
-//! The slow path of addresses: the `jid` crate's stringprep profiles, and what RFC 7622 asks beyond them.
+//! The slow path of addresses: what the chosen profile makes of each part, and what RFC 7622 asks beyond it.
 //!
-//! It does not run PRECIS: the peers do not either, and an address must mean the same on both sides.
+//! What a profile maps and refuses is its own (`profile.rs`).
 
 use std::borrow::Cow;
 use std::net::Ipv6Addr;
 
+use super::profile::AddressProfile;
 use super::punycode;
 use super::table::{DOMAIN, LOCAL, RESOURCE, class_of, is_domain};
 use super::{Jid, JidError, JidRef};
@@ -25,32 +26,49 @@ pub(super) fn parse(text: &str) -> Result<Jid, JidError> {
 
 /// Prepares each part by itself and joins them.
 pub(super) fn from_parts(local: Option<&str>, domain: &str, resource: Option<&str>) -> Result<Jid, JidError> {
-    let local = local.map(prepare_local).transpose()?;
+    let profile = AddressProfile::chosen();
+    let local = local.map(|local| prepare_local(local, profile)).transpose()?;
     let domain = prepare_domain(domain)?;
-    let resource = resource.map(prepare_resource).transpose()?;
+    let resource = resource.map(|resource| prepare_resource(resource, profile)).transpose()?;
     Ok(Jid::join(local.as_deref(), &domain, resource.as_deref()))
 }
 
 /// `jid` with a prepared `resource`.
 pub(super) fn with_resource(jid: JidRef<'_>, resource: &str) -> Result<Jid, JidError> {
-    let resource = prepare_resource(resource)?;
+    let resource = prepare_resource(resource, AddressProfile::chosen())?;
     Ok(Jid::join(jid.local(), jid.domain(), Some(&resource)))
 }
 
-fn prepare_local(local: &str) -> Result<Cow<'_, str>, JidError> {
+/// A localpart by a profile. What it maps must be free of what RFC 7622 §3.3.1 excludes, and not too long, afterwards.
+pub(super) fn prepare_local(local: &str, profile: AddressProfile) -> Result<Cow<'_, str>, JidError> {
     let err = JidError { what: "localpart is empty, too long or has characters that it must not have" };
     if is_ascii_of(LOCAL, local) {
         return Ok(Cow::Borrowed(local));
     }
-    stable(local, |text| jid::NodePart::new(text).ok().map(|part| part.as_str().to_owned())).ok_or(err)
+    let is_free = |text: &str| text.bytes().all(|byte| !byte.is_ascii() || class_of(byte) & LOCAL != 0);
+    stable(local, |text| profile.local(text).filter(|mapped| is_free(mapped) && fits(mapped))).ok_or(err)
 }
 
-fn prepare_resource(resource: &str) -> Result<Cow<'_, str>, JidError> {
+/// A resource by a profile.
+pub(super) fn prepare_resource(resource: &str, profile: AddressProfile) -> Result<Cow<'_, str>, JidError> {
     let err = JidError { what: "resource is empty, too long or has characters that it must not have" };
     if is_ascii_of(RESOURCE, resource) {
         return Ok(Cow::Borrowed(resource));
     }
-    stable(resource, |text| jid::ResourcePart::new(text).ok().map(|part| part.as_str().to_owned())).ok_or(err)
+    stable(resource, |text| profile.resource(text).filter(|mapped| fits(mapped))).ok_or(err)
+}
+
+/// RFC 7622 §3.3, §3.4: lengths are of the mapped part.
+const fn fits(part: &str) -> bool {
+    !part.is_empty() && part.len() <= JID_PART_BYTES_MAX
+}
+
+/// Whether a new account may have this localpart: it means the same to servers that run stringprep, as most do, and to those
+/// that run PRECIS. Accounts that are there are not asked; a new one gets no name that is another one's, or none, elsewhere.
+pub(super) fn means_one_thing(local: &str) -> bool {
+    let [one, other] =
+        [AddressProfile::Stringprep, AddressProfile::Precis].map(|p| prepare_local(local, p).ok());
+    one.is_some() && one == other
 }
 
 /// Prepares a domain: IP literal, or labels that the library accepts and that are a domain name afterwards too.
@@ -100,7 +118,7 @@ fn is_ascii_of(class: u8, text: &str) -> bool {
         && bytes.iter().fold(class, |all, &byte| all & class_of(byte)) != 0
 }
 
-/// Prepares until nothing changes any more. Stringprep maps some strings to others that it would map again; such a
+/// Prepares until nothing changes any more. Some strings are mapped to others that would be mapped again; such a
 /// string would be two addresses, one before and one after it crossed a server, so it is refused.
 fn stable(text: &str, prepare: impl Fn(&str) -> Option<String>) -> Option<Cow<'_, str>> {
     let once = prepare(text)?;

@@ -1,6 +1,8 @@
+use std::borrow::Cow;
+
 use proptest::prelude::*;
 
-use super::{Jid, JidCow, JidRef};
+use super::{AddressProfile, Jid, JidCow, JidRef, prepare};
 
 fn parse(text: &str) -> Option<Jid> {
     Jid::parse(text).ok()
@@ -105,6 +107,45 @@ fn preparation() {
         ("a!b;c=d?@localhost", "a!b;c=d?@localhost"),
     ] {
         assert_eq!(parse(text).as_ref().map(Jid::as_str), Some(prepared), "{text:?}");
+    }
+}
+
+/// RFC 7622 §3.5, and where the two sets of rules differ; `None`: it is none.
+#[test]
+fn profiles() {
+    let local =
+        |text, profile: AddressProfile| prepare::prepare_local(text, profile).ok().map(Cow::into_owned);
+    let resource = |text, profile| prepare::prepare_resource(text, profile).ok().map(Cow::into_owned);
+    let both =
+        |prepare: &dyn Fn(&'static str, AddressProfile) -> Option<String>, text, stringprep, precis| {
+            let expected = [stringprep, precis].map(|text: Option<&str>| text.map(str::to_owned));
+            let found =
+                [AddressProfile::Stringprep, AddressProfile::Precis].map(|profile| prepare(text, profile));
+            assert_eq!(found, expected, "{text:?}");
+        };
+    for (text, stringprep, precis) in [
+        ("Juliet", Some("juliet"), Some("juliet")),
+        ("fu\u{df}ball", Some("fussball"), Some("fu\u{df}ball")),
+        ("\u{3c0}", Some("\u{3c0}"), Some("\u{3c0}")),
+        ("\u{3a3}", Some("\u{3c3}"), Some("\u{3c3}")),
+        ("\u{3c2}", Some("\u{3c3}"), Some("\u{3c2}")),
+        ("henry\u{2163}", Some("henryiv"), None),
+        ("\u{265a}", Some("\u{265a}"), None),
+        ("\u{ff2a}uliet", Some("juliet"), Some("juliet")),
+        ("juliet\u{ff20}", None, None),
+        ("foo bar\u{e9}", None, None),
+        ("a\u{e9}'b", None, None),
+    ] {
+        both(&local, text, stringprep, precis);
+    }
+    for (text, stringprep, precis) in [
+        ("\u{265a}", Some("\u{265a}"), Some("\u{265a}")),
+        ("foo\u{3000}bar", Some("foo bar"), Some("foo bar")),
+        ("\u{2116}1", Some("No1"), Some("\u{2116}1")),
+        ("e\u{301}", Some("\u{e9}"), Some("\u{e9}")),
+        ("a\u{9}\u{e9}", None, None),
+    ] {
+        both(&resource, text, stringprep, precis);
     }
 }
 
