@@ -74,6 +74,12 @@ const FAMILIES: &[(&str, &str, Read)] = &[
     ("sessions_resumed_total", "Sessions that were resumed.", |h| h.counters.resumed as f64),
     ("sessions_expired_total", "Sessions that waited in vain to be resumed.", |h| h.counters.expired as f64),
     ("letters_total", "Letters to other homes.", |h| h.mail.sent as f64),
+    ("letters_early_total", "Letters that waited for others, sent before them by another lane.", |h| {
+        h.mail.early as f64
+    }),
+    ("lanes_full_total", "Times that a lane to another home had no room for everything.", |h| {
+        h.mail.full as f64
+    }),
     ("wakes_total", "Other reactors woken.", |h| h.mail.wakes as f64),
     ("reactor_busy_seconds_total", "Time not spent waiting for events.", |h| h.busy_ns as f64 / 1e9),
     ("reactor_cpu_seconds_total", "CPU time of the reactor's thread.", |h| h.cpu_ns as f64 / 1e9),
