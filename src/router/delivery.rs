@@ -22,6 +22,8 @@ pub enum Verdict {
     Drop(Dropped),
     /// The home's server answers for this account (§8.5.2.1.3).
     Answer(AccountId),
+    /// The home's server answers: there is no such account (§8.5.1).
+    AnswerForNobody,
     /// The message waits for this account: nobody takes it now.
     Keep(AccountId),
 }
@@ -108,6 +110,10 @@ impl<C: Copy> Shard<C> {
             (Kind::Presence, Some(id)) => {
                 self.decide_presence(id, to.resource().is_some(), matched, recipients)
             }
+            (Kind::Iq, None) if to.resource().is_none() => match stanza_type {
+                StanzaType::Get | StanzaType::Set => Verdict::AnswerForNobody,
+                _ => Verdict::Drop(Dropped::Unmatched),
+            },
             (Kind::Iq, None) => unanswerable(stanza_type),
             (Kind::Iq, Some(id)) if to.resource().is_none() => match stanza_type {
                 StanzaType::Get | StanzaType::Set => Verdict::Answer(id),

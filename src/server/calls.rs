@@ -89,13 +89,15 @@ pub enum Call {
     Count {
         /// Of this domain.
         domain: String,
+        /// Which of them.
+        which: Which,
     },
     /// Some accounts, at most so many.
     List {
         /// Of this domain.
         domain: String,
-        /// Only those with a session.
-        online: bool,
+        /// Which of them.
+        which: Which,
         /// At most.
         max: usize,
     },
@@ -112,6 +114,19 @@ pub enum Call {
     },
 }
 
+/// Accounts of a kind (XEP-0133 §4.13 to §4.22).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// All but temporary ones.
+    Registered,
+    /// With a session.
+    Online,
+    /// Online, and one of their resources is available.
+    Active,
+    /// Online, and none of their resources is.
+    Idle,
+}
+
 /// What came of a call.
 #[derive(Debug, Clone)]
 pub enum Returned {
@@ -119,13 +134,8 @@ pub enum Returned {
     Done,
     /// It is not done.
     Refused(Condition),
-    /// Accounts of that home.
-    Count {
-        /// All but temporary ones.
-        registered: usize,
-        /// Those with a session.
-        online: usize,
-    },
+    /// So many accounts of that home.
+    Count(usize),
     /// Bare JIDs.
     Accounts(Vec<Jid>),
     /// Of one account.
@@ -162,7 +172,7 @@ impl Call {
 impl Returned {
     pub(super) fn weight_bytes(&self) -> usize {
         match self {
-            Self::Done | Self::Refused(_) | Self::Count { .. } => 0,
+            Self::Done | Self::Refused(_) | Self::Count(_) => 0,
             Self::Accounts(accounts) => accounts.len() * ADDRESS_BYTES,
             Self::Statistics { resources, .. } => resources.iter().map(String::len).sum(),
             Self::Roster(items) => items.len(),

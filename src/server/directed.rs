@@ -87,7 +87,10 @@ impl ServerWorld {
                     self.deliver(stanza.clone(), stamp, out);
                 }
                 Verdict::Drop(reason) => self.counters.count_drop(reason),
-                verdict @ (Verdict::Bounce(_) | Verdict::Answer(_) | Verdict::Keep(_)) => {
+                verdict @ (Verdict::Bounce(_)
+                | Verdict::Answer(_)
+                | Verdict::AnswerForNobody
+                | Verdict::Keep(_)) => {
                     unreachable!("presence is delivered or dropped: {verdict:?}")
                 }
             }

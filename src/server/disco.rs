@@ -1,7 +1,7 @@
 //! XEP-0030: Service Discovery, of the server and of accounts.
 //!
-//! Clients answer for themselves. The only nodes are the server's commands (XEP-0050 §2.2), for administrators: asking for
-//! another one is `item-not-found` (§7).
+//! Clients answer for themselves. The only nodes are the server's commands (XEP-0050 §2.2), for administrators, at the server and
+//! at their own accounts: asking for another one is `item-not-found` (§7).
 
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use super::iq::{Answer, Extension, Request, TABLE};
 use super::write::attr;
 use super::{commands, forms};
 use crate::stanza::Condition;
+use crate::xml::Node;
 
 const NS_INFO: &str = "http://jabber.org/protocol/disco#info";
 const NS_ITEMS: &str = "http://jabber.org/protocol/disco#items";
@@ -116,6 +117,9 @@ fn open_node(request: &mut Request<'_>, ns: &str, node: &str) {
 /// §8: who may not know the account's presence is told nothing, as if there were none.
 fn account_info(request: &mut Request<'_>) -> Result<(), Condition> {
     request.shown_account().ok_or(Condition::ServiceUnavailable)?;
+    if let Some(node) = node_of(request).filter(|_| request.own_account().is_some()) {
+        return command_info(request, &node);
+    }
     check(request)?;
     write_info(request, ("<identity category='account' type='registered'/>", &[]), |e| e.for_account, "");
     Ok(())
@@ -130,9 +134,18 @@ fn server_items(request: &mut Request<'_>) -> Result<(), Condition> {
     Ok(())
 }
 
-/// §4.5: the available resources, for who may know them.
+/// §4.5: the available resources, for who may know them; §8: others see none, as if there were no account.
 fn account_items(request: &mut Request<'_>) -> Result<(), Condition> {
-    let account = request.shown_account().ok_or(Condition::ServiceUnavailable)?;
+    let Some(account) = request.shown_account() else {
+        if request.is_set {
+            return Err(Condition::ServiceUnavailable);
+        }
+        no_items(request.payload, request.reply);
+        return Ok(());
+    };
+    if let Some(node) = node_of(request).filter(|_| request.own_account().is_some()) {
+        return command_items(request, &node);
+    }
     check(request)?;
     request.push("<query xmlns='http://jabber.org/protocol/disco#items'>");
     for (_, session) in request.world.shard.sessions_of(account) {
@@ -144,6 +157,16 @@ fn account_items(request: &mut Request<'_>) -> Result<(), Condition> {
     }
     request.push("</query>");
     Ok(())
+}
+
+/// The answer to a `query` for items where nothing may be told.
+pub(super) fn no_items(query: &Node<'_>, reply: &mut Vec<u8>) {
+    reply.extend_from_slice(b"<query");
+    attr("xmlns", NS_ITEMS, reply);
+    if let Some(node) = query.attr("node") {
+        attr("node", node, reply);
+    }
+    reply.extend_from_slice(b"/>");
 }
 
 fn check(request: &Request<'_>) -> Result<(), Condition> {

@@ -183,6 +183,26 @@ impl ServerWorld {
         self.scratch.bytes = payload_bytes;
     }
 
+    /// Answers a checked `get` or `set` to an account that does not exist: with an error whatever is asked (RFC 6121 §8.5.1),
+    /// save where strangers are told of accounts that they have no items (XEP-0030 §8): nobody has none, either.
+    pub(super) fn answer_for_nobody(
+        &mut self,
+        stanza: &Stanza,
+        origin: Option<Origin>,
+        out: &mut Effects<ClientLink>,
+    ) {
+        let iq = Node::parse(stanza.element(), NS_CLIENT);
+        let payload = iq.elements().next().filter(|_| stanza.head().stanza_type == StanzaType::Get);
+        let Some(query) = payload.filter(|payload| payload.is(disco::ITEMS.name, disco::ITEMS.ns)) else {
+            return self.bounce(stanza, Condition::ServiceUnavailable, origin, out);
+        };
+        let (mut payload, mut bytes) = (Vec::new(), Vec::new());
+        disco::no_items(query, &mut payload);
+        self.write_result(stanza, None, &payload, &mut bytes);
+        self.counters.answered += 1;
+        self.reply(&bytes, origin, out);
+    }
+
     fn ask(
         &mut self,
         stanza: &Stanza,

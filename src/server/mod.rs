@@ -83,7 +83,7 @@ mod write;
 
 pub use accounts::ProvisionError;
 pub use busiest::BusyAccount;
-pub use calls::{Call, CallId, Returned, Secret};
+pub use calls::{Call, CallId, Returned, Secret, Which};
 pub use client_link::ClientLink;
 pub use client_task::ClientTask;
 pub use config::{AccountSpec, ConflictPolicy, ServerConfig};

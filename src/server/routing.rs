@@ -345,6 +345,7 @@ impl ServerWorld {
             Verdict::Bounce(condition) => self.bounce(&stanza, condition, origin, out),
             Verdict::Drop(reason) => self.counters.count_drop(reason),
             Verdict::Answer(account) => self.answer(&stanza, Some(account), origin, out),
+            Verdict::AnswerForNobody => self.answer_for_nobody(&stanza, origin, out),
             Verdict::Keep(account) => self.keep_offline(&stanza, account, origin, out),
         }
     }

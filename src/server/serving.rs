@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::calls::{Call, CallId, Returned, Secret};
+use super::calls::{Call, CallId, Returned, Secret, Which};
 use super::client_link::ClientLink;
 use super::jobs::{Derive, ServerJob};
 use super::mail::{Mail, SyncFor};
@@ -60,18 +60,9 @@ impl ServerWorld {
                 let is_done = is_any || (account.is_some() && resource.is_none());
                 Some(if is_done { Returned::Done } else { Returned::Refused(Condition::ItemNotFound) })
             }
-            Call::Count { domain } => {
-                let (registered, online) = self.count_of(&domain);
-                Some(Returned::Count { registered, online })
-            }
-            Call::List { domain, online, max } => {
-                let wanted = |id: &AccountId| {
-                    let account = self.shard.account(*id);
-                    let is_wanted =
-                        if online { account.session_count() > 0 } else { !account.is_temporary() };
-                    is_wanted && account.jid().as_ref().domain() == domain
-                };
-                let ids = self.shard.account_ids().filter(wanted).take(max);
+            Call::Count { domain, which } => Some(Returned::Count(self.count_of(&domain, which))),
+            Call::List { domain, which, max } => {
+                let ids = self.accounts_of(&domain, which).take(max);
                 Some(Returned::Accounts(ids.map(|id| self.shard.account(id).jid().clone()).collect()))
             }
             Call::Statistics(account) => Some(self.statistics(&account)),
@@ -230,20 +221,29 @@ impl ServerWorld {
 
     /// A copy for each available resource.
     /// Accounts of a domain: registered, and with a session.
-    fn count_of(&self, domain: &str) -> (usize, usize) {
-        if self.is_only_domain(domain) {
-            return (self.shard.registered_count(), self.shard.online_count());
+    fn count_of(&self, domain: &str, which: Which) -> usize {
+        match which {
+            Which::Registered if self.is_only_domain(domain) => self.shard.registered_count(),
+            Which::Online if self.is_only_domain(domain) => self.shard.online_count(),
+            Which::Registered | Which::Online | Which::Active | Which::Idle => {
+                self.accounts_of(domain, which).count()
+            }
         }
-        let accounts = self.shard.account_ids().map(|id| self.shard.account(id));
-        accounts.filter(|account| account.jid().as_ref().domain() == domain).fold(
-            (0, 0),
-            |(all, online), account| {
-                (
-                    all + usize::from(!account.is_temporary()),
-                    online + usize::from(account.session_count() > 0),
-                )
-            },
-        )
+    }
+
+    fn accounts_of(&self, domain: &str, which: Which) -> impl Iterator<Item = AccountId> {
+        let is_available = |id| self.shard.sessions_of(id).any(|(_, session)| session.available().is_some());
+        self.shard.account_ids().filter(move |id| {
+            let account = self.shard.account(*id);
+            let is_online = account.session_count() > 0;
+            let is_wanted = match which {
+                Which::Registered => !account.is_temporary(),
+                Which::Online => is_online,
+                Which::Active => is_online && is_available(*id),
+                Which::Idle => is_online && !is_available(*id),
+            };
+            is_wanted && account.jid().as_ref().domain() == domain
+        })
     }
 
     fn announce(&mut self, domain: &str, stanza: Stanza, out: &mut Effects<ClientLink>) {

@@ -131,7 +131,6 @@ fn an_iq_to_no_account() {
     let payloads = [
         "<vCard xmlns='vcard-temp'/>",
         "<query xmlns='http://jabber.org/protocol/disco#info'/>",
-        "<query xmlns='http://jabber.org/protocol/disco#items'/>",
         "<query xmlns='jabber:iq:last'/>",
         "<query xmlns='jabber:iq:roster'/>",
         "<ping xmlns='urn:xmpp:ping'/>",
@@ -144,6 +143,22 @@ fn an_iq_to_no_account() {
                 sender.ask(&id, &format!("<iq type='get' id='{id}' to='{nobody}{resource}'>{payload}</iq>"));
             assert_eq!(answer.condition(), "service-unavailable", "{payload}: {}", answer.raw);
         }
+    }
+}
+
+/// XEP-0030 §8: neither where there is no account nor where one may not see its resources.
+#[test]
+fn no_items_for_strangers() {
+    let [romeo, juliet] = users();
+    let mut asker = Client::online(&romeo, "orchard");
+    let _online = Client::online(&juliet, "balcony");
+    let nobody = romeo.jid.replace('@', "-nobody@");
+    for (id, to) in [("known", &juliet.jid), ("unknown", &nobody)] {
+        let ns = "http://jabber.org/protocol/disco#items";
+        let answer = asker.ask(id, &format!("<iq type='get' id='{id}' to='{to}'><query xmlns='{ns}'/></iq>"));
+        assert_eq!((answer.kind(), answer.from()), ("result", &**to), "{}", answer.raw);
+        let query = answer.child("query", ns).expect("a list");
+        assert!(query.children.is_empty(), "{}", answer.raw);
     }
 }
 

@@ -322,6 +322,12 @@ impl Reference {
             Place::Server { full: false } if is_request => self.answer(session, stanza, None),
             Place::Account { bare, resource: None } if is_request => match self.account(&bare) {
                 Some(account) => self.answer(session, stanza, Some(account)),
+                // XEP-0030 §8: nobody has no items.
+                None if stanza.payload == Payload::DiscoItems && stanza.attr("type") == Some("get") => {
+                    let none =
+                        Inner::Items("<query xmlns='http://jabber.org/protocol/disco#items'", Vec::new());
+                    vec![(session.client, Self::result(session, stanza, none))]
+                }
                 None => nobody(),
             },
             Place::Server { .. } | Place::Account { resource: None, .. } => Vec::new(),
@@ -358,6 +364,10 @@ impl Reference {
                 let result = Self::result(session, stanza, Inner::Exact(String::new()));
                 let wants = self.roster(session, stanza, &result);
                 return wants.unwrap_or_else(|(kind, condition)| bounce(kind, condition));
+            }
+            // XEP-0030 §8: a stranger is told that there is nothing.
+            (Payload::DiscoItems, _) if !is_shown && !is_set => {
+                Inner::Items("<query xmlns='http://jabber.org/protocol/disco#items'", Vec::new())
             }
             (Payload::Ping | Payload::DiscoInfo | Payload::DiscoItems, _) if !is_shown => {
                 return bounce("cancel", "service-unavailable");

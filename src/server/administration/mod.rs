@@ -6,9 +6,9 @@
 
 mod table;
 
-use super::calls::{Call, Refusal, Returned, Secret};
+use super::calls::{Call, Refusal, Returned, Secret, Which};
 use super::client_task::ClientTask;
-use super::commands::{BAD_PAYLOAD, CommandSessions, element, reference};
+use super::commands::{ACTIONS, BAD_PAYLOAD, CommandSessions, element, reference};
 use super::forms::{Form, Submission};
 use super::iq::Request;
 use super::register::new_account;
@@ -47,12 +47,47 @@ impl Command {
     ) -> Result<(), Condition> {
         let mut running =
             Running { kind: self.kind, node: self.node, session, accounts: Vec::new(), max: 0, after: None };
-        let calls = match form {
-            Some(form) => read(request, form, &mut running)?,
-            None => request.world.to_all_homes(&Call::Count { domain: request.host() }),
+        let calls = match form.map(|form| read(request, form, &mut running)) {
+            Some(Ok(calls)) => calls,
+            Some(Err(Unusable::Refused(condition))) => return Err(condition),
+            Some(Err(Unusable::Value(what))) => {
+                // What people typed is for people to mend: the same form again, and what is wrong with it.
+                let form = self.form().unwrap_or_default();
+                let content = format!("{ACTIONS}{}{form}", note(&what));
+                let reply = element(self.node, &running.session, "executing", &content);
+                request.push(&reply);
+                return Ok(());
+            }
+            None => {
+                let Kind::Number(which) = self.kind else { unreachable!("all others have forms") };
+                request.world.to_all_homes(&Call::Count { domain: request.host(), which })
+            }
         };
         request.ask_for(running, calls)
     }
+}
+
+/// Why a form cannot be used.
+#[derive(Debug)]
+enum Unusable {
+    /// A program has filled it in wrongly: something is missing.
+    Refused(Condition),
+    /// Somebody has typed what cannot be.
+    Value(String),
+}
+
+impl Unusable {
+    /// XEP-0050 §4.4.
+    const fn payload(request: &mut Request<'_>) -> Self {
+        Self::Refused(request.refuse(Condition::BadRequest, BAD_PAYLOAD))
+    }
+}
+
+fn note(what: &str) -> String {
+    let mut note = b"<note type='error'>".to_vec();
+    escape_text_into(what, &mut note);
+    note.extend_from_slice(b"</note>");
+    String::from_utf8(note).expect("what is escaped is text")
 }
 
 /// What a filled-in form asks for.
@@ -60,7 +95,7 @@ fn read(
     request: &mut Request<'_>,
     form: &Submission,
     running: &mut Running,
-) -> Result<Vec<(HomeId, Call)>, Condition> {
+) -> Result<Vec<(HomeId, Call)>, Unusable> {
     match running.kind {
         Kind::AddUser => read_new_user(request, form, running),
         Kind::ChangePassword => {
@@ -70,10 +105,10 @@ fn read(
             Ok(for_each(request, running, vec![account], call))
         }
         Kind::DeleteUser => {
-            let accounts = some(request, form)?;
-            if accounts.iter().any(|account| !account.as_ref().is_bare()) {
-                return Err(request.refuse(Condition::BadRequest, BAD_PAYLOAD));
-            }
+            // §4.2 has bare JIDs here; who names a resource means its account, too.
+            let mut accounts: Vec<Jid> = some(request, form)?.iter().map(Jid::to_bare).collect();
+            accounts.sort_unstable();
+            accounts.dedup();
             let (asker, conn) = asker(request);
             running.after = accounts.contains(&asker).then_some(ClientTask::Removed);
             let call = |account| Call::Remove { spare: conn.filter(|_| account == asker), account };
@@ -96,24 +131,20 @@ fn read(
             let account = one(request, form)?;
             Ok(for_each(request, running, vec![account], Call::Statistics))
         }
-        Kind::RegisteredList | Kind::OnlineList => {
-            running.max =
-                max_items(form).ok_or_else(|| request.refuse(Condition::BadRequest, BAD_PAYLOAD))?;
-            let online = running.kind == Kind::OnlineList;
-            Ok(request.world.to_all_homes(&Call::List { domain: request.host(), online, max: running.max }))
+        Kind::List(which) => {
+            running.max = max_items(form).ok_or_else(|| Unusable::payload(request))?;
+            Ok(request.world.to_all_homes(&Call::List { domain: request.host(), which, max: running.max }))
         }
         Kind::Announce => {
             let lines: Vec<_> = form.multi("announcement").collect();
             if lines.is_empty() {
-                return Err(request.refuse(Condition::BadRequest, BAD_PAYLOAD));
+                return Err(Unusable::payload(request));
             }
             let domain = request.host();
             let stanza = announcement(&domain, &lines.join("\n"));
             Ok(request.world.to_all_homes(&Call::Announce { domain, stanza }))
         }
-        Kind::RegisteredNumber | Kind::OnlineNumber => {
-            Ok(request.world.to_all_homes(&Call::Count { domain: request.host() }))
-        }
+        Kind::Number(which) => Ok(request.world.to_all_homes(&Call::Count { domain: request.host(), which })),
     }
 }
 
@@ -122,13 +153,14 @@ fn read_new_user(
     request: &mut Request<'_>,
     form: &Submission,
     running: &mut Running,
-) -> Result<Vec<(HomeId, Call)>, Condition> {
+) -> Result<Vec<(HomeId, Call)>, Unusable> {
     let account = one(request, form)?;
     let name = form.single("accountjid").and_then(|jid| jid.split_once('@')).map_or("", |(name, _)| name);
-    let account = new_account(name, account.as_ref().domain())?;
+    let account = new_account(name, account.as_ref().domain())
+        .map_err(|_| Unusable::Value(format!("servers would take {account} for different names")))?;
     let password = password(request, form)?;
     if form.single("password-verify").is_some_and(|verify| verify != password.as_str()) {
-        return Err(request.refuse(Condition::BadRequest, BAD_PAYLOAD));
+        return Err(Unusable::Value("the two passwords are not the same".to_owned()));
     }
     let call = |account| Call::Add { account, password: password.clone() };
     Ok(for_each(request, running, vec![account], call))
@@ -152,42 +184,49 @@ fn asker(request: &Request<'_>) -> (Jid, Option<crate::engine::ConnId>) {
     (request.asker.bare().to_jid(), request.origin.map(|origin| origin.conn))
 }
 
-/// The account in `accountjid`: a bare JID of the domain that is asked.
-fn one(request: &mut Request<'_>, form: &Submission) -> Result<Jid, Condition> {
-    let jid = form.single("accountjid").and_then(|text| Jid::parse(text).ok());
-    match jid.filter(|jid| jid.as_ref().is_bare() && jid.as_ref().local().is_some()) {
-        Some(jid) => local(request, jid),
-        None => Err(request.refuse(Condition::BadRequest, BAD_PAYLOAD)),
+/// The account in `accountjid`: a bare JID of the domain that is asked. Some clients write it as a list of one.
+fn one(request: &mut Request<'_>, form: &Submission) -> Result<Jid, Unusable> {
+    let mut listed = form.multi("accountjids");
+    let text = form.single("accountjid").or_else(|| listed.next().filter(|_| listed.next().is_none()));
+    let Some(text) = text else { return Err(Unusable::payload(request)) };
+    match local(request, text)? {
+        jid if jid.as_ref().is_bare() => Ok(jid),
+        jid => Err(Unusable::Value(format!("{jid} is a resource, not an account"))),
     }
 }
 
 /// The addresses in `accountjids`, each once.
-fn some(request: &mut Request<'_>, form: &Submission) -> Result<Vec<Jid>, Condition> {
+fn some(request: &mut Request<'_>, form: &Submission) -> Result<Vec<Jid>, Unusable> {
     let mut accounts: Vec<Jid> = Vec::new();
     for text in form.multi("accountjids") {
-        let jid = Jid::parse(text).ok().filter(|jid| jid.as_ref().local().is_some());
-        let Some(jid) = jid else { return Err(request.refuse(Condition::BadRequest, BAD_PAYLOAD)) };
-        let jid = local(request, jid)?;
+        let jid = local(request, text)?;
         if !accounts.contains(&jid) {
             accounts.push(jid);
         }
     }
     if accounts.is_empty() {
-        return Err(request.refuse(Condition::BadRequest, BAD_PAYLOAD));
+        return Err(Unusable::payload(request));
     }
     Ok(accounts)
 }
 
-/// An account of another domain is none of the one that is asked.
-fn local(request: &Request<'_>, jid: Jid) -> Result<Jid, Condition> {
-    if jid.as_ref().domain() == request.host() { Ok(jid) } else { Err(Condition::ItemNotFound) }
+/// An address of the domain that is asked; others are none of its.
+fn local(request: &Request<'_>, text: &str) -> Result<Jid, Unusable> {
+    let host = request.host();
+    match Jid::parse(text).ok().filter(|jid| jid.as_ref().local().is_some()) {
+        None => Err(Unusable::Value(format!("{text} is no account's address"))),
+        Some(jid) if jid.as_ref().domain() != host => {
+            Err(Unusable::Value(format!("{jid} is not an account of {host}")))
+        }
+        Some(jid) => Ok(jid),
+    }
 }
 
-fn password(request: &mut Request<'_>, form: &Submission) -> Result<Secret, Condition> {
+fn password(request: &mut Request<'_>, form: &Submission) -> Result<Secret, Unusable> {
     let password = form.single("password").filter(|password| password.len() <= PASSWORD_BYTES_MAX);
     match password {
         Some(password) => Ok(Secret::new(password.to_owned())),
-        None => Err(request.refuse(Condition::BadRequest, BAD_PAYLOAD)),
+        None => Err(Unusable::payload(request)),
     }
 }
 
@@ -213,7 +252,7 @@ pub(super) fn outcome(
         .filter_map(|(answer, account)| match answer {
             Returned::Refused(condition) => Some((account, *condition)),
             Returned::Done
-            | Returned::Count { .. }
+            | Returned::Count(_)
             | Returned::Accounts(_)
             | Returned::Statistics { .. }
             | Returned::Roster(_) => None,
@@ -227,10 +266,7 @@ pub(super) fn outcome(
     }
     let mut content = String::new();
     for (account, condition) in refused {
-        let mut note = b"<note type='error'>".to_vec();
-        escape_text_into(&format!("{account}: {condition}"), &mut note);
-        note.extend_from_slice(b"</note>");
-        content.push_str(std::str::from_utf8(&note).expect("what is escaped is text"));
+        content.push_str(&note(&format!("{account}: {condition}")));
     }
     content.push_str(&data(&running, answers));
     sessions.end(&running.session);
@@ -244,17 +280,23 @@ fn data(running: &Running, answers: Vec<Returned>) -> String {
         Kind::AddUser | Kind::DeleteUser | Kind::EndSessions | Kind::ChangePassword | Kind::Announce => {
             return String::new();
         }
-        Kind::RegisteredNumber => {
-            form.field("registeredusersnum", "text-single", [counted(&answers, |all, _| all)]);
+        Kind::Number(which) => {
+            let var = match which {
+                Which::Registered => "registeredusersnum",
+                Which::Online => "onlineusersnum",
+                Which::Active => "activeusersnum",
+                Which::Idle => "idleusersnum",
+            };
+            form.field(var, "text-single", [counted(&answers).to_string()]);
         }
-        Kind::OnlineNumber => {
-            form.field("onlineusersnum", "text-single", [counted(&answers, |_, online| online)]);
-        }
-        Kind::RegisteredList => {
-            form.field("registereduserjids", "jid-multi", listed(answers, running.max));
-        }
-        Kind::OnlineList => {
-            form.field("onlineuserjids", "jid-multi", listed(answers, running.max));
+        Kind::List(which) => {
+            let var = match which {
+                Which::Registered => "registereduserjids",
+                Which::Online => "onlineuserjids",
+                // §4.22 has no name of its own for idle ones.
+                Which::Active | Which::Idle => "activeuserjids",
+            };
+            form.field(var, "jid-multi", listed(answers, running.max));
         }
         Kind::Statistics => {
             for answer in answers {
@@ -276,16 +318,16 @@ fn data(running: &Running, answers: Vec<Returned>) -> String {
     form.close()
 }
 
-fn counted(answers: &[Returned], which: fn(usize, usize) -> usize) -> String {
+fn counted(answers: &[Returned]) -> usize {
     let counts = answers.iter().map(|answer| match answer {
-        Returned::Count { registered, online } => which(*registered, *online),
+        Returned::Count(count) => *count,
         Returned::Done
         | Returned::Refused(_)
         | Returned::Accounts(_)
         | Returned::Statistics { .. }
         | Returned::Roster(_) => 0,
     });
-    counts.sum::<usize>().to_string()
+    counts.sum()
 }
 
 /// By address, so that the same accounts are the same list however many homes there are.

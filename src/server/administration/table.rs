@@ -3,6 +3,7 @@
 //! Nothing is done here.
 
 use super::NS_ADMIN;
+use crate::server::calls::Which;
 use crate::server::forms::{Field, Form};
 
 /// What a command does.
@@ -14,10 +15,8 @@ pub(super) enum Kind {
     ChangePassword,
     Roster,
     Statistics,
-    RegisteredNumber,
-    OnlineNumber,
-    RegisteredList,
-    OnlineList,
+    Number(Which),
+    List(Which),
     Announce,
 }
 
@@ -140,25 +139,41 @@ pub(in crate::server) const COMMANDS: &[Command] = &[
         form: Some(Asked {
             title: "Get User Statistics",
             instructions: "Fill out this form to gather user statistics.",
-            fields: &[field("accountjid", "jid-single", "The Jabber ID for statistics", true)],
+            // The XEP has the first, and requires it; Smack's interoperability tests fill in the second.
+            fields: &[
+                field("accountjid", "jid-single", "The Jabber ID for statistics", false),
+                field("accountjids", "jid-multi", "The same as a list of one", false),
+            ],
         }),
     },
     Command {
         node: node!("get-registered-users-num"),
         label: "Get Number of Registered Users",
-        kind: Kind::RegisteredNumber,
+        kind: Kind::Number(Which::Registered),
         form: None,
     },
     Command {
         node: node!("get-online-users-num"),
         label: "Get Number of Online Users",
-        kind: Kind::OnlineNumber,
+        kind: Kind::Number(Which::Online),
+        form: None,
+    },
+    Command {
+        node: node!("get-active-users-num"),
+        label: "Get Number of Active Users",
+        kind: Kind::Number(Which::Active),
+        form: None,
+    },
+    Command {
+        node: node!("get-idle-users-num"),
+        label: "Get Number of Idle Users",
+        kind: Kind::Number(Which::Idle),
         form: None,
     },
     Command {
         node: node!("get-registered-users-list"),
         label: "Get List of Registered Users",
-        kind: Kind::RegisteredList,
+        kind: Kind::List(Which::Registered),
         form: Some(Asked {
             title: "Requesting List of Registered Users",
             instructions: "Fill out this form to request the registered users of this service.",
@@ -168,10 +183,30 @@ pub(in crate::server) const COMMANDS: &[Command] = &[
     Command {
         node: node!("get-online-users-list"),
         label: "Get List of Online Users",
-        kind: Kind::OnlineList,
+        kind: Kind::List(Which::Online),
         form: Some(Asked {
             title: "Requesting List of Online Users",
             instructions: "Fill out this form to request the online users of this service.",
+            fields: &[MAX_ITEMS],
+        }),
+    },
+    Command {
+        node: node!("get-active-users"),
+        label: "Get List of Active Users",
+        kind: Kind::List(Which::Active),
+        form: Some(Asked {
+            title: "Requesting List of Active Users",
+            instructions: "Fill out this form to request the active users of this service.",
+            fields: &[MAX_ITEMS],
+        }),
+    },
+    Command {
+        node: node!("get-idle-users"),
+        label: "Get List of Idle Users",
+        kind: Kind::List(Which::Idle),
+        form: Some(Asked {
+            title: "Requesting List of Idle Users",
+            instructions: "Fill out this form to request the idle users of this service.",
             fields: &[MAX_ITEMS],
         }),
     },

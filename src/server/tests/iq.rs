@@ -59,12 +59,20 @@ fn accounts_are_answered_for_and_not_disclosed() {
     assert_eq!(summary(&ask(&mut rig, romeo, "juliet@d", PING)), "juliet@d romeo@d/r result");
     assert!(ask(&mut rig, romeo, "juliet@d", INFO).contains("category='account'"));
     assert!(ask(&mut rig, romeo, "juliet@d", ITEMS).contains("<item jid='juliet@d/b'/>"));
-    for payload in [PING, INFO, ITEMS, VERSION] {
+    let of_node = "<query xmlns='http://jabber.org/protocol/disco#items' node='n'/>";
+    for payload in [PING, INFO, VERSION, ITEMS, of_node] {
         let known = ask(&mut rig, nurse, "juliet@d", payload);
         let unknown = ask(&mut rig, nurse, "nobody@d", payload);
         assert_eq!(known.replace("juliet", "nobody"), unknown, "a stranger cannot tell the two apart");
-        assert!(is_error(&known, "service-unavailable"));
+        // XEP-0030 §8.
+        match payload == ITEMS || payload == of_node {
+            false => assert!(is_error(&known, "service-unavailable")),
+            true => assert!(known.contains(" type='result'") && known.contains(payload), "{known}"),
+        }
     }
+    rig.send(nurse, &format!("<iq type='set' id='q' to='nobody@d'>{ITEMS}</iq>"));
+    assert!(is_error(&rig.one(nurse), "service-unavailable"));
+    assert!(is_error(&ask(&mut rig, nurse, "nobody@d/r", ITEMS), "service-unavailable"));
     rig.nothing(juliet);
 }
 

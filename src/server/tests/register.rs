@@ -97,9 +97,8 @@ fn an_account_that_is_removed_was_never_there() {
     assert_eq!(rig.state("juliet@d", "romeo@d"), Subscription::None);
     assert_eq!(rig.state("nurse@d", "romeo@d"), Subscription::None, "no request is left");
     assert_eq!(rig.world.session_count(), 1);
-    for request in ["disco#info", "disco#items"] {
-        let ns = format!("http://jabber.org/protocol/{request}");
-        rig.send(juliet, &format!("<iq type='get' id='1' to='romeo@d'><query xmlns='{ns}'/></iq>"));
+    for (name, ns) in [("query", "http://jabber.org/protocol/disco#info"), ("vCard", "vcard-temp")] {
+        rig.send(juliet, &format!("<iq type='get' id='1' to='romeo@d'><{name} xmlns='{ns}'/></iq>"));
         assert!(is_error(&rig.one(juliet), "service-unavailable"));
     }
     // Whoever takes the name next has nothing of it.
