@@ -1,81 +1,75 @@
 #!/usr/bin/env bash
-# Puts each fault of tests/conformance/mutations.toml into a copy of the tree, runs the suite there, and prints which of
-# the named tests noticed:  scripts/conformance_mutations.sh [WORD]...      all, or those with a test or file like a word
+# Wakes each fault of tests/conformance/mutations.toml in a copy of our server, asks it the tests that the fault names, and
+# prints whether they noticed:  scripts/conformance_mutations.sh [WORD]...      all, or those with a test or file like a word
 #
-# The copy and its build stay in target/conformance-mutations, so that a second run compiles only what a fault changes. A
-# test that did not notice its fault makes the exit code 1. A test that waits for what does not come waits 4 s here.
+# All faults are in one build, asleep (scripts/seeded_bugs.py); those few that are in no function have a build each. The copy
+# and its build stay in target/conformance-mutations. A test that did not notice its fault makes the exit code 1. A test that
+# waits for what does not come waits 4 s here, and the server has few accounts, so that it starts at once.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-root=$PWD
-export CARGO_TARGET_DIR=$root/target/conformance-mutations CARGO_INCREMENTAL=1 CARGO_TERM_COLOR=never RUST_BACKTRACE=0
-export XB_CONFORMANCE_WAIT_S=4
-tree=$CARGO_TARGET_DIR/tree
-log=$CARGO_TARGET_DIR/last.log
-mkdir -p "$tree"
+. scripts/faults.sh conformance-mutations tests/conformance/mutations.toml
 
-# Copies what is new here, and nothing else: what keeps its time is not compiled again.
-git ls-files --cached --others --exclude-standard -z | while IFS= read -r -d '' file; do
-    [ -f "$file" ] || continue
-    cmp -s "$file" "$tree/$file" || { mkdir -p "$(dirname "$tree/$file")"; cp "$file" "$tree/$file"; touch "$tree/$file"; }
-done
-
-# The list as it stands now: it may be edited while this runs for an hour.
-cp tests/conformance/mutations.toml "$CARGO_TARGET_DIR/list.toml"
-
-# Prints number and file of each fault; or, with a number, puts that one in; or, with a log too, what noticed it.
-fault() {
-    python3 - "$root" "$tree" "$@" <<'PYTHON'
-import pathlib, re, sys, tomllib
-root, tree = map(pathlib.Path, sys.argv[1:3])
-faults = tomllib.loads((tree.parent / "list.toml").read_text())["mutation"]
-if len(sys.argv) == 3:
-    for number, fault in enumerate(faults):
-        print(number, fault["file"], " ".join(fault["tests"]), sep="\t")
-    sys.exit()
-fault = faults[int(sys.argv[3])]
-if len(sys.argv) == 4:
-    text = (tree / fault["file"]).read_text()
-    assert text.count(fault["find"]) == 1, fault["find"]
-    (tree / fault["file"]).write_text(text.replace(fault["find"], fault["replace"]))
-    sys.exit()
-log = pathlib.Path(sys.argv[4]).read_text()
-outcomes = dict(re.findall(r"^test (\S+) \.\.\. (ok|FAILED)$", log, re.M))
-wanted = [t for t in outcomes if any(t == n or n.endswith("::") and t.startswith(n) for n in fault["tests"])]
-silent = [t for t in wanted if outcomes[t] == "ok"]
-compiles = "could not compile" not in log
-print("DOES NOT COMPILE" if not compiles else "A RUN THAT DOES NOT END" if not outcomes else
-      f"{len(wanted) - len(silent)} of {len(wanted)} noticed" + "".join(f"; NOT {t}" for t in silent))
-sys.exit(1 if silent or not outcomes else 0)
-PYTHON
+# Prints the path of the built suite.
+build() {
+    (cd "$tree" && cargo test --locked -j "${XB_JOBS:-2}" --test conformance --no-run) </dev/null >"$log" 2>&1 || return 1
+    sed -n 's|^ *Executable tests/conformance/main.rs (\(.*\))$|\1|p' "$log"
 }
 
-# Only the run is timed: a build takes as long as the machine lets it.
-run_suite() {
-    (cd "$tree" && cargo test --locked --quiet --test conformance --no-run >"$log" 2>&1 &&
-        timeout 300 cargo test --locked --quiet --test conformance -- --format pretty --test-threads 8 \
-            --skip page:: --skip mutations:: --skip element:: >"$log" 2>&1)
+# Asks these tests, exactly, with a fault awake; few tests need few accounts.
+ask() {
+    local fault=$1 accounts=$2
+    shift 2
+    (cd "$tree" && XB_BUG=$fault XB_CONFORMANCE_WAIT_S=4 XB_CONFORMANCE_USERS=$accounts timeout 300 "$suite" \
+        --format pretty --test-threads 8 --exact "$@") </dev/null >"$log" 2>&1
 }
 
-is_wanted() {
-    local word row=$1
-    shift
-    [ $# -gt 0 ] || return 0
-    for word; do case "$row" in *"$word"*) return 0 ;; esac; done
-    return 1
+# The tests that these names mean: one that ends with `::` means all of its module.
+tests_of() {
+    local name
+    for name; do
+        case $name in *::) grep "^$name" "$list.tests" ;; *) echo "$name" ;; esac
+    done
 }
 
-run_suite || { grep -a "FAILED\|error" "$log" >&2 || true; echo "the suite fails without any fault" >&2; exit 2; }
+# What the last run says of these tests.
+judge() {
+    local test silent=
+    for test; do
+        grep -q "^test $test \.\.\. FAILED$" "$log" || silent+=" $test"
+    done
+    if grep -q "the server did not start" "$log"; then
+        echo "THE SERVER DOES NOT START"
+    elif [ -n "$silent" ]; then
+        echo "NOT NOTICED:$silent"
+    else
+        echo noticed
+    fi
+}
+
+put_faults_in
+suite=$(build) || { cat "$log" >&2; echo "not all faults compile" >&2; exit 2; }
+"$suite" --list 2>/dev/null | sed -n 's/: test$//p' >"$list.tests"
+mapfile -t named < <(cut -f3 "$list" | tr ' ' '\n' | sort -u)
+mapfile -t named < <(tests_of "${named[@]}")
+ask none 1500 "${named[@]}" || { grep -a "FAILED\|error" "$log" >&2 || true; echo "the suite fails without any fault" >&2; exit 2; }
 missed=0
+rows=0
 echo "| File | Tests | |"
 echo "|---|---|---|"
 while IFS=$'\t' read -r number file tests; do
     is_wanted "$file $tests" "$@" || continue
-    cp "$tree/$file" "$tree/$file.sound"
-    fault "$number"
-    run_suite || true
-    mv "$tree/$file.sound" "$tree/$file"
-    touch "$tree/$file"
-    said=$(fault "$number" "$log") || missed=1
+    # shellcheck disable=SC2086 # names without white space
+    mapfile -t named < <(tests_of $tests)
+    case $number in -*) put_one_in "$number"; suite=$(build) || suite= ;; esac
+    if [ -z "$suite" ]; then
+        said="DOES NOT COMPILE"
+    else
+        ask "$number" 200 "${named[@]}" || true
+        said=$(judge "${named[@]}")
+    fi
+    rows=$((rows + 1))
+    [ "$said" = noticed ] || missed=$((missed + 1))
     echo "| $file | $tests | $said |"
-done < <(fault)
-exit $missed
+done <"$list"
+echo "$((rows - missed)) of $rows faults noticed by every test that they name" >&2
+[ "$missed" = 0 ]

@@ -1,9 +1,10 @@
 """Puts all faults of a list into a tree at once, asleep; XB_BUG=number wakes one.
 
-    seeded_bugs.py LIST TREE            changes the sources under TREE; prints number, kind and name of each bug
+    seeded_bugs.py LIST TREE            changes the sources under TREE; prints a row for each bug
     seeded_bugs.py LIST TREE NUMBER     puts in this one, awake; prints its file
 
-One build then serves all: the body of each function that has a bug is written once more for each bug. What is in no function
+LIST is tests/model/bugs.toml, and a row is a number, a kind and a name; or tests/conformance/mutations.toml, and a row is a
+number, a file and the tests that must notice. One build then serves all: the body of each function that has a bug is written once more for each bug. What is in no function
 cannot be put in so; its number has a `-` before it.
 """
 
@@ -72,8 +73,15 @@ def put_in(text, bugs):
     return text, done
 
 
+def described(bug):
+    """What a row says of it."""
+    if "tests" in bug:
+        return bug["file"], " ".join(bug["tests"])
+    return "invisible" if bug.get("invisible") else "caught", bug["name"]
+
+
 def main():
-    bugs = tomllib.loads(pathlib.Path(sys.argv[1]).read_text())["bug"]
+    [bugs] = tomllib.loads(pathlib.Path(sys.argv[1]).read_text()).values()
     tree = pathlib.Path(sys.argv[2])
     if len(sys.argv) > 3:
         bug = bugs[int(sys.argv[3])]
@@ -91,8 +99,7 @@ def main():
     lib = tree / "src/lib.rs"
     lib.write_text(lib.read_text() + WAKE)
     for number, bug in enumerate(bugs):
-        kind = "invisible" if bug.get("invisible") else "caught"
-        print(f"{'' if number in done else '-'}{number}", kind, bug["name"], sep="\t")
+        print(f"{'' if number in done else '-'}{number}", *described(bug), sep="\t")
 
 
 main()

@@ -7,25 +7,7 @@
 # tried.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-root=$PWD
-export CARGO_TARGET_DIR=$root/target/seeded-bugs CARGO_INCREMENTAL=1 CARGO_TERM_COLOR=never RUST_BACKTRACE=0
-tree=$CARGO_TARGET_DIR/tree
-list=$CARGO_TARGET_DIR/list
-log=$CARGO_TARGET_DIR/last.log
-mkdir -p "$tree"
-
-# Copies what is different here, and nothing else: what keeps its time is not compiled again.
-copy_tree() {
-    git ls-files --cached --others --exclude-standard -z | while IFS= read -r -d '' file; do
-        [ -f "$file" ] || continue
-        cmp -s "$file" "$tree/$file" ||
-            { mkdir -p "$(dirname "$tree/$file")"; cp "$file" "$tree/$file"; touch "$tree/$file"; }
-    done
-}
-
-bugs() {
-    python3 scripts/seeded_bugs.py tests/model/bugs.toml "$tree" "$@"
-}
+. scripts/faults.sh seeded-bugs tests/model/bugs.toml
 
 # Building has all the time that it needs; a run has an end.
 run_model() {
@@ -33,24 +15,14 @@ run_model() {
         XB_BUG=$1 timeout 600 cargo test --locked --quiet --test model -- --skip each_bug >"$log" 2>&1)
 }
 
-is_wanted() {
-    local word name=$1
-    shift
-    [ $# -gt 0 ] || return 0
-    for word; do case "$name" in *"$word"*) return 0 ;; esac; done
-    return 1
-}
-
-copy_tree
-bugs >"$list"
+put_faults_in
 run_model none || { cat "$log"; echo "the model fails without any bug" >&2; exit 2; }
 missed=0
 echo "| Bug | Caught by |"
 echo "|---|---|"
-# Those with a build of their own come last.
 while IFS=$'\t' read -r number must name; do
     is_wanted "$name" "$@" || continue
-    case "$number" in -*) copy_tree; bugs "${number#-}" >/dev/null ;; esac
+    case "$number" in -*) put_one_in "$number" ;; esac
     outcome=0
     run_model "$number" || outcome=$?
     # The lowest seed of each way of running.
@@ -71,5 +43,5 @@ while IFS=$'\t' read -r number must name; do
     fi
     [ "$must" = caught ] || [ "$outcome" = 0 ] || { by="$by, AND MUST NOT BE SEEN"; missed=1; }
     echo "| $name | $by |"
-done < <(grep -v '^-' "$list"; grep '^-' "$list" || true)
+done <"$list"
 exit $missed

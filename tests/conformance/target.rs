@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use crate::support::path;
 
-/// Accounts there are; a run needs some two for each test.
+/// Accounts there are; a run of everything needs some two for each test.
 const USERS: u32 = 1_500;
 /// How long our own server may take to answer: as long as a busy machine can make it.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -53,7 +53,7 @@ impl User {
     pub(crate) fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let n = NEXT.fetch_add(1, Ordering::Relaxed);
-        assert!(n < USERS, "the suite has outgrown its accounts: make USERS larger");
+        assert!(n < account_count(), "the suite has outgrown its accounts: make USERS larger");
         let name = format!("u{n:06}");
         let jid = format!("{name}@{}", target().domain);
         Self { name, password: format!("p{n}"), jid }
@@ -76,11 +76,17 @@ fn patience(usual: Duration) -> Duration {
     said.map_or(usual, |seconds| Duration::from_secs(seconds.parse().expect("a number")))
 }
 
+/// How many accounts there are; `XB_CONFORMANCE_USERS` says otherwise where the server starts often, for a few tests each.
+fn account_count() -> u32 {
+    let said = std::env::var("XB_CONFORMANCE_USERS").ok();
+    said.map_or(USERS, |count| count.parse().expect("a number"))
+}
+
 /// The server of this run.
 pub(crate) fn target() -> &'static Target {
     static TARGET: OnceLock<Target> = OnceLock::new();
     TARGET.get_or_init(|| match std::env::var("XB_CONFORMANCE_TARGET").as_deref() {
-        Err(_) | Ok("" | "ours") => ours("", USERS),
+        Err(_) | Ok("" | "ours") => ours("", account_count()),
         Ok(peer @ ("prosody" | "ejabberd")) => theirs(peer),
         Ok(other) => panic!("XB_CONFORMANCE_TARGET={other}: there is ours, prosody, ejabberd"),
     })
@@ -106,7 +112,7 @@ pub(crate) fn ours(settings: &str, users: u32) -> Target {
 
 fn theirs(peer: &str) -> Target {
     let folder = std::env::temp_dir().join(format!("xb-conformance-{peer}-{}", std::process::id()));
-    let script = format!("bash \"$1\" run \"$2\" --users {USERS}; rm -rf \"$2\"");
+    let script = format!("bash \"$1\" run \"$2\" --users {}; rm -rf \"$2\"", account_count());
     let (shell, line) = start(&script, &[&path(&format!("scripts/peers/{peer}.sh")), &folder]);
     let said: serde_json::Value =
         serde_json::from_str(&line).unwrap_or_else(|e| panic!("{peer}: {e}: {line}"));
