@@ -140,7 +140,7 @@ fn another_accounts_id() {
     let (_, j, id, _) = pair();
     j.cut();
     // Several: an account whose part of the server is another than Juliet's has no chance anyway.
-    for thief in users::<8>() {
+    for thief in users::<12>() {
         let (mut thief, _) = Client::authenticated(&thief);
         let answer = thief.resume(&id, 0);
         is_failed(&answer, "item-not-found");
