@@ -5,6 +5,7 @@
 //! and a value `*` is any. Behind `S=` none of its own children may come that is not named. `S: nothing behind
 //! romeo/orchard` is that nothing comes, up to a message from there; `S: the end` is the end of stream and connection.
 //! `@online`, `@interested` and `@bound` bring a resource; `@subscribed juliet romeo` lets the first see the second;
+//! `@settle` waits until what two resources have caused at each other's has come, `@forget` drops what has come to one;
 //! `@replace juliet/balcony` binds that resource once more, and `juliet/balcony(old)` is who had it.
 //! A value `{ver}` is any and is kept, and is said again where the client says `{ver}`; `{2000}` is a text of 2,000 letters.
 //! The RFC's addresses become accounts of the server. `----` ends a play.
@@ -137,6 +138,11 @@ impl Stage {
                 settle(&mut to, &mut from);
                 from.close();
                 to.close();
+            }
+            ["settle", one, other] => {
+                let mut from = self.clients.remove(one).unwrap();
+                settle(&mut from, self.clients.get_mut(other).unwrap());
+                self.clients.insert(one.to_owned(), from);
             }
             ["forget", who] => self.clients.get_mut(who).unwrap().forget(),
             ["replace", who] => {
