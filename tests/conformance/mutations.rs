@@ -1,6 +1,6 @@
 //! The faults that tests must notice (`mutations.toml`), kept in step with our sources and with the suite.
 //!
-//! Nothing is built here: scripts/conformance_mutations.sh puts in one fault after the other.
+//! Nothing is built here: scripts/conformance_mutations.sh wakes one fault after the other.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ struct Mutations {
     mutation: Vec<Mutation>,
 }
 
-/// One line of ours that is wrong.
+/// What is wrong in a server that has this fault.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Mutation {
