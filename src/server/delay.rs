@@ -3,7 +3,9 @@
 //! Which stanzas are late is their keeper's affair.
 
 use super::write::attr;
+use crate::stanza::{NS_CLIENT, Stanza};
 use crate::time::Utc;
+use crate::xml::Node;
 
 /// Namespace of `<delay/>`.
 pub(super) const NS: &str = "urn:xmpp:delay";
@@ -17,10 +19,37 @@ pub(super) fn write_delay(from: &str, since: Utc, out: &mut Vec<u8>) {
     out.extend_from_slice(b"/>");
 }
 
+/// Whether a stanza says already that it was delayed by `from` (unescaped).
+pub(super) fn is_delayed_by(from: &str, stanza: &Stanza) -> bool {
+    if !stanza.element().as_str().contains(NS) {
+        return false;
+    }
+    let node = Node::parse(stanza.element(), NS_CLIENT);
+    node.elements().any(|child| child.is("delay", NS) && child.attr("from") == Some(from))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::write_delay;
+    use bytes::Bytes;
+
+    use super::{is_delayed_by, write_delay};
+    use crate::stanza::Stanza;
     use crate::time::Utc;
+
+    #[test]
+    fn what_is_delayed_says_by_whom() {
+        let delay = "<delay xmlns='urn:xmpp:delay' from='d' stamp='2002-09-10T23:08:25Z'/>";
+        for (content, is_delayed) in [
+            (delay.to_owned(), true),
+            (delay.replace("'d'", "'e'"), false),
+            (delay.replace("xmpp", "other"), false),
+            (format!("<x>{delay}</x>"), false),
+            ("<body>urn:xmpp:delay</body>".to_owned(), false),
+        ] {
+            let stanza = Stanza::from_own(Bytes::from(format!("<message>{content}</message>")));
+            assert_eq!(is_delayed_by("d", &stanza), is_delayed, "{content}");
+        }
+    }
 
     /// Example 1 of the XEP, without its reason.
     #[test]

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::client_link::ClientLink;
 use super::client_task::ClientTask;
-use super::delay::write_delay;
+use super::delay::{is_delayed_by, write_delay};
 use super::hints::wants_storage;
 use super::routing::Origin;
 use super::world::ServerWorld;
@@ -111,10 +111,16 @@ impl ServerWorld {
         self.with_delay(stanza, To::Stamped(&escaped(self.shard.account(id).jid().as_ref())), at)
     }
 
-    /// The stanza, and that it has waited since then.
+    /// The stanza, and that it has waited since then. One that says so already was late before, and says since when: that is
+    /// said once (XEP-0203 §2).
     pub(super) fn with_delay(&self, stanza: &Stanza, to: To<'_>, at: Utc) -> Bytes {
         let mut text = Vec::with_capacity(stanza.written_len(to) + 128);
         stanza.write(to, &mut text);
+        let address = stanza.to().or_else(|| stanza.from()).and_then(|raw| JidRef::parse_attr(raw).ok());
+        let from = address.as_ref().map_or_else(|| self.domain(), |address| address.jid().domain());
+        if is_delayed_by(from, stanza) {
+            return Bytes::from(text);
+        }
         let end = if stanza.element().bytes.len() == stanza.head().tag_end as usize {
             // `<message …/>`: it has content from now on.
             text.truncate(text.len() - b"/>".len());
@@ -126,8 +132,7 @@ impl ServerWorld {
                 text.iter().rposition(|byte| *byte == b'<').expect("an element with content has an end tag");
             text.split_off(end)
         };
-        let to = stanza.to().or_else(|| stanza.from()).and_then(|raw| JidRef::parse_attr(raw).ok());
-        write_delay(to.as_ref().map_or_else(|| self.domain(), |to| to.jid().domain()), at, &mut text);
+        write_delay(from, at, &mut text);
         text.extend_from_slice(&end);
         Bytes::from(text)
     }

@@ -90,6 +90,36 @@ fn a_resource_that_is_bound_anew_gets_what_the_old_one_did_not_acknowledge() {
     }
 }
 
+/// XEP-0203 §2: one and only one `<delay/>`, with the time when it was first sent.
+#[test]
+fn what_comes_late_again_and_again_says_once_since_when() {
+    let mut wire = Wire::new();
+    let juliet = wire.log_in("juliet", "j");
+    let (first, _) = log_in(&mut wire, "romeo", "a");
+    wire.send(first, "<presence><priority>9</priority></presence>");
+    let (second, _) = log_in(&mut wire, "romeo", "b");
+    wire.send(second, "<presence><priority>5</priority></presence>");
+    wire.send(juliet, &message("romeo@d", 1));
+    let ends = |wire: &mut Wire, conn| {
+        assert_eq!(ids(&wire.take(conn)), [1]);
+        wire.pass(std::time::Duration::from_secs(10));
+        wire.written.clear();
+        wire.send(conn, "</stream:stream>");
+    };
+    ends(&mut wire, first);
+    let late = wire.written[&second].clone();
+    ends(&mut wire, second);
+    // Nobody is there, and it waits.
+    let third = wire.authenticate("romeo", "pw");
+    let bind = "<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>";
+    wire.ask(third, bind);
+    let later = wire.ask(third, "<presence/>");
+    for written in [&late, &later] {
+        assert_eq!((ids(written), written.matches("<delay ").count()), (vec![1], 1), "{written}");
+    }
+    assert_eq!(attr(&late, "delay", "stamp"), attr(&later, "delay", "stamp"));
+}
+
 /// RFC 6120 §4.9.3.20, and before the server stops nobody waits any more.
 #[test]
 fn hibernating_sessions_end_with_the_server() {
