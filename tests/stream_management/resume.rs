@@ -103,7 +103,9 @@ fn an_id_is_of_no_use_to_others_and_of_use_while_it_lives() {
     let (romeo, answer) = resume(&mut wire, "romeo", &id, 0);
     assert_eq!(answer, resumed(&id, 0));
     wire.ask(romeo, &format!("{}</stream:stream>", message("nobody@d", 1)));
-    // The session is over; what it had handled is still known, to its account (§5).
+    // The session is over; what it had handled is still known, to its account (§5) and to nobody else.
+    let (_, answer) = resume(&mut wire, "juliet", &id, 0);
+    assert_eq!(answer, failed("item-not-found"));
     let (_, answer) = resume(&mut wire, "romeo", &id, 0);
     assert!(answer.starts_with("<failed xmlns='urn:xmpp:sm:3' h='1'><item-not-found "), "{answer}");
 }

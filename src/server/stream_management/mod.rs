@@ -143,9 +143,10 @@ impl ServerWorld {
     /// Whether `account` may resume `previd` with a client that has handled `h` stanzas. Nothing is changed.
     fn may_resume(&mut self, account: &Jid, previd: &str, h: u32) -> Result<Former, Refusal> {
         let id = ResumptionId::parse(previd).ok_or(Refusal::Failed(None))?;
-        let handled = self.management.handled_of_ended(id);
+        // An id is of no use to another account, nor does that learn that there is or was one.
+        let own = self.shard.find(account.as_str());
+        let handled = own.and_then(|own| self.management.handled_of_ended(id, own));
         let managed = self.management.resumable(id).ok_or(Refusal::Failed(handled))?;
-        // An id is of no use to another account, nor does that learn that there is one.
         if self.shard.account(managed.session.account).jid() != account {
             return Err(Refusal::Failed(None));
         }

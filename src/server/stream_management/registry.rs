@@ -16,7 +16,7 @@ use crate::limits::{
     SM_ASK_BYTES, SM_ASK_STANZAS, SM_ASK_WAIT, SM_BURST_BYTES_MAX, SM_BURST_MAX, SM_BURST_STANZAS_MAX,
     SM_ENDED_REMEMBERED_MAX, SM_QUEUE_BYTES_MAX, SM_QUEUE_STANZAS_MAX,
 };
-use crate::router::SessionId;
+use crate::router::{AccountId, SessionId};
 use crate::stanza::{Stanza, To};
 use crate::time::Nanos;
 
@@ -177,8 +177,8 @@ pub(in crate::server) struct Registry {
     by_resumption: HashMap<ResumptionId, ManagedId, FixedState>,
     /// When hibernating sessions end.
     deadlines: BTreeSet<(Nanos, u32)>,
-    /// What had been handled of sessions that are over, oldest first.
-    ended: VecDeque<(ResumptionId, u32)>,
+    /// Whose sessions are over, and what had been handled of each, oldest first.
+    ended: VecDeque<(ResumptionId, AccountId, u32)>,
 }
 
 impl Registry {
@@ -234,10 +234,11 @@ impl Registry {
         Some(&mut self.managed[id.slot()])
     }
 
-    /// What had been handled of a session that is over.
-    pub(super) fn handled_of_ended(&self, resumption: ResumptionId) -> Option<u32> {
-        let ended = self.ended.iter().rev();
-        ended.copied().find_map(|(id, handled)| (id == resumption).then_some(handled))
+    /// What had been handled of a session of this account that is over.
+    pub(super) fn handled_of_ended(&self, resumption: ResumptionId, account: AccountId) -> Option<u32> {
+        let mut ended = self.ended.iter().rev();
+        let found = ended.find(|(id, owner, _)| (*id, *owner) == (resumption, account));
+        found.map(|(.., handled)| *handled)
     }
 
     /// A stanza was written to a session's stream.
@@ -301,7 +302,7 @@ impl Registry {
             if self.ended.len() >= SM_ENDED_REMEMBERED_MAX {
                 self.ended.pop_front();
             }
-            self.ended.push_back((resumption, managed.handled));
+            self.ended.push_back((resumption, managed.session.account, managed.handled));
         }
         Some(managed)
     }
