@@ -80,6 +80,26 @@ fn a_resumption_that_is_given_up_leaves_the_session() {
     assert_eq!(answer, resumed(&id, 1));
 }
 
+/// A client that changes its network asks again before it has an answer: both get one, and the session is the last one's.
+#[test]
+fn of_two_resumptions_at_a_time_the_later_one_has_the_session() {
+    let mut wire = wire();
+    let juliet = wire.log_in("juliet", "j");
+    let (old, id) = log_in(&mut wire, "romeo", "r");
+    wire.send(old, &message("nurse@d", 1));
+    reset(&mut wire, old);
+    let (first, answer) = resume(&mut wire, "romeo", &id, 0);
+    assert_eq!(answer, "");
+    let (second, answer) = resume(&mut wire, "romeo", &id, 0);
+    assert_eq!(answer, "");
+    assert!(save(&mut wire));
+    let written = wire.take(first);
+    assert!(written.starts_with(&resumed(&id, 1)) && ends_with(&written, "conflict"), "{written}");
+    assert!(wire.take(second).starts_with(&resumed(&id, 1)));
+    wire.send(juliet, &message("romeo@d/r", 2));
+    assert_eq!((ids(&wire.take(second)), wire.ask(second, R)), (vec![2], a(1)));
+}
+
 /// RFC 6120 §4.4: what was asked for before the closing tag is answered before ours, however long the store takes.
 #[test]
 fn a_closing_tag_waits_for_the_answers_before_it() {

@@ -33,13 +33,9 @@ impl Resuming {
         cx: &mut ClientCx<'_>,
     ) -> Result<Result<Self, ResumeAnswer>, StreamError> {
         match cx.world.may_resume(account, &previd, h) {
-            Ok(Former { origin, lives }) => {
-                if lives {
-                    cx.effects.task(origin.conn, ClientTask::Superseded);
-                }
-                cx.world.close_barrier(origin, cx.effects);
+            Ok(former) => {
                 cx.effects.wait(cx.me);
-                cx.effects.when_safe(origin.conn, cx.me, ClientTask::Resume);
+                Self::take_over(former, cx);
                 Ok(Ok(Self { previd, h }))
             }
             Err(Refusal::Failed(h)) => {
@@ -48,6 +44,15 @@ impl Resuming {
             Err(Refusal::Error(error)) => Err(error),
         }
     }
+
+    /// Ends the former stream, if it seems to live, and asks for [`ClientTask::Resume`].
+    fn take_over(Former { origin, lives }: Former, cx: &mut ClientCx<'_>) {
+        if lives {
+            cx.effects.task(origin.conn, ClientTask::Superseded);
+        }
+        cx.world.close_barrier(origin, cx.effects);
+        cx.effects.when_safe(origin.conn, cx.me, ClientTask::Resume);
+    }
 }
 
 impl ClientLink {
@@ -55,9 +60,16 @@ impl ClientLink {
     pub(in crate::server) fn on_resume(&mut self, cx: &mut ClientCx<'_>) {
         let State::Negotiating(negotiating) = &mut self.state else { return };
         let Some(resuming) = negotiating.resuming.take() else { return };
-        cx.effects.go_on(cx.me);
+        let account = negotiating.stream.account().expect("resumption follows authentication").clone();
+        // Another stream may have resumed it meanwhile: that is the former one then.
+        match cx.world.may_resume(&account, &resuming.previd, resuming.h) {
+            Ok(Former { origin, lives: true }) => {
+                negotiating.resuming = Some(resuming);
+                return Resuming::take_over(Former { origin, lives: true }, cx);
+            }
+            Ok(Former { lives: false, .. }) | Err(_) => cx.effects.go_on(cx.me),
+        }
         let stream = &mut negotiating.stream;
-        let account = stream.account().expect("resumption follows authentication").clone();
         let resumed = match cx.world.resume(&account, &resuming, cx.me, cx.effects) {
             Ok(resumed) => resumed,
             Err(Refusal::Failed(h)) => {
