@@ -2,11 +2,12 @@
 //!
 //! Each seed is one run of random steps. `XB_SEEDS=10000` runs that many, `XB_SEED=n` one, with its trace.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use model::crash::Crash;
 use model::racing::Racing;
+use model::resumption::{EVENTS, Resumption};
 use model::strict::Strict;
 use model::subscription::CELLS;
 use xmpp_bench::sim::Digest;
@@ -18,13 +19,22 @@ mod model {
     pub(crate) mod compare;
     pub(crate) mod copies;
     pub(crate) mod crash;
+    pub(crate) mod device;
+    mod device_link;
+    mod device_login;
     pub(crate) mod dice;
+    pub(crate) mod glimpses;
+    mod homecoming;
     pub(crate) mod ledger;
+    mod lifetimes;
     pub(crate) mod presence;
     pub(crate) mod racing;
+    pub(crate) mod receipts;
     pub(crate) mod reference;
+    pub(crate) mod resumption;
     pub(crate) mod rig;
     pub(crate) mod roster;
+    pub(crate) mod safekeeping;
     pub(crate) mod sight;
     pub(crate) mod strict;
     pub(crate) mod subscription;
@@ -64,6 +74,28 @@ fn crash(seed: u64) -> (Vec<String>, std::thread::Result<Result<Digest, String>>
     (run.trace, outcome)
 }
 
+fn resumption(seed: u64) -> (Vec<String>, std::thread::Result<Result<Digest, String>>) {
+    let mut run = Resumption::new(seed);
+    let outcome = catch_unwind(AssertUnwindSafe(|| run.run()));
+    (run.trace, outcome)
+}
+
+#[test]
+fn whoever_resumes_has_missed_nothing() {
+    let mut events: BTreeMap<String, usize> = BTreeMap::new();
+    for seed in seeds() {
+        let (trace, _) = succeed("resumption", resumption, seed);
+        for event in trace.iter().filter_map(|line| line.strip_prefix("event ")) {
+            let (count, event) = event.split_once(' ').expect("how often, and what");
+            *events.entry(event.to_owned()).or_default() += count.parse::<usize>().expect("a number");
+        }
+    }
+    if seeds().end >= SEEDS && seeds().start == 0 {
+        let often = events.values().filter(|count| **count >= 20).count();
+        assert_eq!(often, EVENTS, "of all kinds of events that must come, only these came: {events:#?}");
+    }
+}
+
 #[test]
 fn what_was_answered_for_outlives_the_server() {
     for seed in seeds() {
@@ -92,7 +124,7 @@ fn what_races_is_neither_lost_nor_doubled_nor_misdelivered() {
 
 #[test]
 fn the_same_seed_gives_the_same_run() {
-    for (name, run) in [("strict", strict as Run), ("racing", racing)] {
+    for (name, run) in [("strict", strict as Run), ("racing", racing), ("resumption", resumption)] {
         for seed in [1, 2, 3] {
             assert_eq!(succeed(name, run, seed), succeed(name, run, seed), "{name} seed {seed}");
         }

@@ -169,6 +169,11 @@ impl<S: World, C: World> Sim<S, C> {
         }
     }
 
+    /// The network has other habits from now on.
+    pub fn set_faults(&mut self, faults: Faults) {
+        self.faults = faults;
+    }
+
     /// Ends a client's direction of its connection behind what it has written; it still reads. Bytes that wait for the
     /// window are lost.
     pub fn half_close(&mut self, client: ConnId) {

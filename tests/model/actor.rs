@@ -353,7 +353,7 @@ impl Handler for Actor {
     }
 }
 
-fn read(client: usize, at: Nanos, element: &Element, node: &Node<'_>) -> Got {
+pub(crate) fn read(client: usize, at: Nanos, element: &Element, node: &Node<'_>) -> Got {
     let raw = element.as_str();
     let tag = Tag::new(raw);
     let inner = if tag.is_empty_element() {
@@ -399,7 +399,7 @@ fn read(client: usize, at: Nanos, element: &Element, node: &Node<'_>) -> Got {
     }
 }
 
-fn header(login: &Login) -> String {
+pub(crate) fn header(login: &Login) -> String {
     let lang = login.lang.map(|lang| format!(" xml:lang='{lang}'")).unwrap_or_default();
     format!(
         "<?xml version='1.0'?><stream:stream to='{DOMAIN}' version='1.0'{lang} xmlns='jabber:client' \
@@ -407,12 +407,12 @@ fn header(login: &Login) -> String {
     )
 }
 
-fn auth(account: usize) -> String {
+pub(crate) fn auth(account: usize) -> String {
     let plain = STANDARD.encode(format!("\0u{account}\0{PASSWORD}"));
     format!("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>{plain}</auth>")
 }
 
-fn bind(login: &Login) -> String {
+pub(crate) fn bind(login: &Login) -> String {
     let resource = login.resource.as_ref().map(|r| format!("<resource>{}</resource>", escape(r)));
     format!(
         "<iq type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>{}</bind></iq>",

@@ -6,7 +6,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use xmpp_bench::engine::Intent;
+use xmpp_bench::engine::{Intent, World};
 use xmpp_bench::router::Subscription;
 use xmpp_bench::router::mailbox::MailboxLimits;
 use xmpp_bench::server::{AccountSpec, ConflictPolicy, ServerConfig, ServerWorld};
@@ -101,13 +101,7 @@ impl Rig {
 
     /// The same, with a store that has these accounts and answers as late as any job.
     pub(crate) fn with_store(plan: &Plan, faults: Faults, seed: u64, store: &Arc<MemoryStore>) -> Self {
-        let mut servers = servers(plan);
-        keep_in(&mut servers, store);
-        ServerWorld::provision_homes(&mut servers, accounts(plan)).expect("the names are good");
-        // As before anybody can connect.
-        let made = servers.iter_mut().flat_map(ServerWorld::take_unsaved).collect();
-        store.save(made, Box::new(|| {}));
-        Self { sim: Sim::with_homes(servers, Stage::default(), faults, NARROW, seed) }
+        Self { sim: stored(plan, faults, seed, store, Stage::default()) }
     }
 
     /// A server that has what the store of another one has.
@@ -175,6 +169,23 @@ impl Rig {
     pub(crate) fn session_count(&self) -> usize {
         self.sim.servers().map(|hub| hub.world().session_count()).sum()
     }
+}
+
+/// A server with a store that has these accounts, and its clients.
+pub(crate) fn stored<C: World>(
+    plan: &Plan,
+    faults: Faults,
+    seed: u64,
+    store: &Arc<MemoryStore>,
+    clients: C,
+) -> Sim<ServerWorld, C> {
+    let mut servers = servers(plan);
+    keep_in(&mut servers, store);
+    ServerWorld::provision_homes(&mut servers, accounts(plan)).expect("the names are good");
+    // As before anybody can connect.
+    let made = servers.iter_mut().flat_map(ServerWorld::take_unsaved).collect();
+    store.save(made, Box::new(|| {}));
+    Sim::with_homes(servers, clients, faults, NARROW, seed)
 }
 
 /// The homes of a server without accounts.
