@@ -80,6 +80,24 @@ fn a_resumption_that_is_given_up_leaves_the_session() {
     assert_eq!(answer, resumed(&id, 1));
 }
 
+/// One save sets both free: a stream that ends tells those who see it, and among them is one that is resumed behind it.
+#[test]
+fn what_is_under_way_when_a_session_is_resumed_comes_to_it() {
+    let mut wire = wire();
+    let juliet = wire.log_in("juliet", "j");
+    let (old, id) = log_in(&mut wire, "romeo", "r");
+    wire.send(juliet, &message("nurse@d", 1));
+    wire.send(juliet, &format!("{}</stream:stream>", message("nurse@d", 2)));
+    wire.send(old, &message("nurse@d", 3));
+    reset(&mut wire, old);
+    let (new, answer) = resume(&mut wire, "romeo", &id, 0);
+    assert_eq!(answer, "");
+    assert!(save(&mut wire) && save(&mut wire));
+    let written = wire.take(new);
+    assert!(written.starts_with(&resumed(&id, 1)), "{written}");
+    assert_eq!(written.matches("from='juliet@d/j' to='romeo@d' type='unavailable'").count(), 1, "{written}");
+}
+
 /// A client that changes its network asks again before it has an answer: both get one, and the session is the last one's.
 #[test]
 fn of_two_resumptions_at_a_time_the_later_one_has_the_session() {

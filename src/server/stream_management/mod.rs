@@ -105,7 +105,8 @@ impl ServerWorld {
         hibernates
     }
 
-    /// A delivery that no connection takes: it is kept if a hibernating session waits for it.
+    /// A delivery that no connection takes: it is kept if a hibernating session waits for it, and goes on if that has been
+    /// resumed just now.
     pub(super) fn keep_for_hibernating(
         &mut self,
         stanza: Stanza,
@@ -113,8 +114,14 @@ impl ServerWorld {
         out: &mut Effects<ClientLink>,
     ) {
         let now = self.now();
-        let managed = self.management.of_conn(target.conn).filter(|m| m.hibernates_until.is_some());
-        let Some(managed) = managed else {
+        let managed = self.management.of_conn(target.conn);
+        if let Some(managed) =
+            managed.as_ref().filter(|m| m.conn != target.conn && m.hibernates_until.is_none())
+        {
+            out.deliver(stanza, [Target { conn: managed.conn, ..target }].into_iter());
+            return;
+        }
+        let Some(managed) = managed.filter(|m| m.hibernates_until.is_some()) else {
             if !stanza.is_kept_elsewhere() {
                 self.route_again(stanza, out);
             }

@@ -58,6 +58,8 @@ pub(in crate::server) struct Managed {
     pub(super) session: SessionId,
     /// Its connection, or the last one that it had: the name under which its deliveries come.
     pub(super) conn: ConnId,
+    /// The one before, if it was resumed: what was on its way there when it was is for it, too.
+    former: Option<ConnId>,
     /// Full JID, escaped, and how much of it is the bare JID.
     pub(super) from: Bytes,
     pub(super) bare_len: u16,
@@ -192,6 +194,7 @@ impl Registry {
         let id = ManagedId::new(self.managed.insert(Managed {
             session,
             conn,
+            former: None,
             from,
             bare_len,
             resumption,
@@ -221,7 +224,7 @@ impl Registry {
         self.managed.get_mut(id.slot()).filter(|managed| managed.conn == conn)
     }
 
-    /// The session that has, or had last, this connection.
+    /// The session that has this connection, or had it last or before that.
     pub(super) fn of_conn(&mut self, conn: ConnId) -> Option<&mut Managed> {
         // Usually there is none at all.
         let id = if self.by_conn.is_empty() { None } else { self.by_conn.get(&conn) }?;
@@ -284,7 +287,9 @@ impl Registry {
         let managed = &mut self.managed[id.slot()];
         let until = managed.hibernates_until.take()?;
         self.deadlines.remove(&(until, id.0.get()));
-        self.by_conn.remove(&managed.conn);
+        if let Some(former) = managed.former.replace(managed.conn) {
+            self.by_conn.remove(&former);
+        }
         self.by_conn.insert(conn, id);
         managed.conn = conn;
         Some((id, managed))
@@ -294,6 +299,9 @@ impl Registry {
     pub(in crate::server) fn remove(&mut self, conn: ConnId) -> Option<Managed> {
         let id = if self.by_conn.is_empty() { None } else { self.by_conn.remove(&conn) }?;
         let managed = self.managed.remove(id.slot());
+        if let Some(former) = managed.former {
+            self.by_conn.remove(&former);
+        }
         if let Some(until) = managed.hibernates_until {
             self.deadlines.remove(&(until, id.0.get()));
         }
