@@ -185,6 +185,8 @@ pub(crate) struct Session {
     /// The link that it goes on with.
     pub(crate) link: Option<usize>,
     pub(crate) over: Option<Over>,
+    /// Since when.
+    pub(super) over_at: Nanos,
 }
 
 impl Session {
@@ -212,6 +214,13 @@ impl Session {
             H::Lazy(less) => number(self.log.len()).saturating_sub(less).max(number(said)),
             H::Stale(less) => number(said).saturating_sub(less),
             H::TooHigh => number(self.log.len()) + 1_000_000,
+        }
+    }
+
+    /// Its client knows that it is over.
+    pub(super) fn end(&mut self, over: Over, now: Nanos) {
+        if self.over.is_none() {
+            (self.over, self.over_at) = (Some(over), now);
         }
     }
 

@@ -327,6 +327,6 @@ impl Handler for DeviceLink {
         };
         me.end = Some((end, now));
         me.conn = None;
-        cx.world.on_link_end(self.link);
+        cx.world.on_link_end(self.link, now);
     }
 }

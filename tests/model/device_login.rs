@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use xmpp_bench::time::Nanos;
 use xmpp_bench::xml::Node;
 
 use super::actor::bind;
@@ -74,6 +75,7 @@ impl DeviceLink {
             lag: 0,
             link: Some(self.link),
             over: None,
+            over_at: Nanos::MAX,
         });
         let session = cx.world.sessions.len() - 1;
         self.me(cx).session = Some(session);
@@ -164,13 +166,14 @@ impl DeviceLink {
 
     /// A session is over, and the server had handled so much of it.
     fn learn_end(&self, session: usize, h: Option<u32>, confirmed: usize, cx: &mut LinkCx<'_>) {
+        let now = cx.now;
         let s = &mut cx.world.sessions[session];
         let handled = h.map(|h| h as usize);
         let fits = handled.is_some_and(|h| {
             h >= confirmed && h <= s.sent.len() && s.handled.is_none_or(|before| before == h)
         });
-        s.over.get_or_insert(Over::Failed);
         s.handled = handled;
+        s.end(Over::Failed, now);
         if !fits {
             let (sent, link) = (s.sent.len(), self.link);
             cx.world.complain(format!(

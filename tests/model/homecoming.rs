@@ -106,6 +106,7 @@ impl Resumption {
     fn acknowledge_all(&mut self) -> Result<(), String> {
         for _ in 0..2 {
             for link in 0..self.world().links.len() {
+                self.world_mut().command(link, Command::Flush);
                 self.world_mut().command(link, Command::Acknowledge);
                 self.world_mut().command(link, Command::Ask);
             }

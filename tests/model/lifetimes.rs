@@ -64,11 +64,11 @@ impl Devices {
     pub(super) fn must_be_over(&self, link: usize, session: usize, asked: Nanos) -> bool {
         let s = &self.sessions[session];
         let is_past = |l: &Link| l.end.as_ref().is_some_and(|(_, at)| *at + STALLED + s.max < asked);
-        s.over.is_some() || self.users(session, link).all(is_past)
+        s.over_at < asked || self.users(session, link).all(is_past)
     }
 
     /// A link has ended.
-    pub(super) fn on_link_end(&mut self, link: usize) {
+    pub(super) fn on_link_end(&mut self, link: usize, now: Nanos) {
         let l = &self.links[link];
         let (end, phase, has_quit, mute) = (l.end.clone().map(|(end, _)| end), l.phase, l.has_quit, l.mute);
         let Some(session) = l.session else { return };
@@ -79,7 +79,7 @@ impl Devices {
             }
             (Some(End::Tag(Some(error))), Phase::Attached) if error == TOO_HIGH && has_quit => {
                 self.note("too high an h ends a session");
-                self.sessions[session].over = Some(Over::Error);
+                self.sessions[session].end(Over::Error, now);
             }
             // It was taken over or replaced, and whoever comes for it will learn which.
             (Some(End::Tag(Some(error))), Phase::Attached | Phase::Enabling) if error == "conflict" => {
@@ -94,7 +94,7 @@ impl Devices {
                 self.was_read(link);
                 let written = self.links[link].written;
                 let session = &mut self.sessions[session];
-                session.over = Some(Over::Closed);
+                session.end(Over::Closed, now);
                 session.handled = Some(written);
             }
             (Some(End::Tag(None)), Phase::Refused) | (Some(End::Lost | End::Eof), _) => {}
@@ -103,7 +103,7 @@ impl Devices {
         let had = matches!(phase, Phase::Enabling | Phase::Attached);
         let s = &mut self.sessions[session];
         if had && s.id.is_none() {
-            s.over.get_or_insert(Over::Unresumable);
+            s.end(Over::Unresumable, now);
         }
         if s.link == Some(link) {
             // Of two that resumed, the one that is left.

@@ -203,11 +203,10 @@ impl<'a> Receipts<'a> {
         if answers(Weight::Final) > 1 + again {
             return Err("it is answered twice".into());
         }
-        if handled == Some(true)
-            && answers(Weight::Final) == 0
-            && self.world.is_live(session)
-            && !is_unmanaged
-        {
+        // Who said that it has it may have gone before it said what came of it.
+        let is_taken = |copy: &Receipt<'_>| copy.weight != Weight::Again && !self.world.is_live(copy.session);
+        let may_vanish = is_unmanaged || outcome.copies.iter().any(is_taken) || !self.world.is_live(session);
+        if handled == Some(true) && answers(Weight::Final) == 0 && !may_vanish {
             return Err("it is not answered".into());
         }
         Ok(())
