@@ -185,14 +185,15 @@ impl ServerWorld {
         }
     }
 
-    /// An answer that only the resource gets that asked for it, and nobody if that is gone.
+    /// An answer that only the resource gets that asked for it, and nobody if that is gone. One that is not available has not
+    /// asked, even if another one of that name had: it would hear of no end of what it is told.
     fn receive_for_resource(&mut self, stanza: Stanza, to: JidRef<'_>, out: &mut Effects<ClientLink>) {
         let account = self.shard.find(to.bare().as_str());
         if account.is_some_and(|id| self.is_from_blocked(&stanza, id)) {
             return self.counters.count_drop(Dropped::Blocked);
         }
         let session = account.and_then(|id| self.shard.resource(id, to.resource()?));
-        let Some((_, session)) = session else {
+        let Some((_, session)) = session.filter(|(_, session)| session.available().is_some()) else {
             return self.counters.count_drop(Dropped::NoResource);
         };
         let Sink::Connection(conn) = session.sink();

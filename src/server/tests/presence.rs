@@ -2,8 +2,8 @@
 
 use super::rig::{Rig, attr, is_error, summaries, summary};
 use crate::limits::{DIRECTED_PRESENCE_PER_SESSION_MAX, PRESENCE_BYTES_MAX};
-use crate::router::Subscription;
 use crate::router::mailbox::Weigh;
+use crate::router::{Audience, Parcel, Subscription};
 use crate::stanza::{Jid, Stanza};
 
 #[test]
@@ -23,6 +23,25 @@ fn initial_presence_reaches_subscribers_and_the_sender() {
     assert_eq!(summaries(&got[1..]), ["juliet@d/b romeo@d -"], "and what the probes found");
     rig.nothing(silent);
     rig.nothing(nurse);
+}
+
+/// A stream asked, and was replaced while the answer was on its way from another home: the new one asks by itself.
+#[test]
+fn an_answer_to_a_former_stream_of_that_name_is_not_for_who_is_not_available() {
+    let mut rig = Rig::with_friends();
+    let romeo = rig.connect("romeo@d/r");
+    let answer = |rig: &mut Rig| {
+        let text = b"<presence from='juliet@d/b'/>";
+        let stanza = Stanza::from_own(bytes::Bytes::from_static(text));
+        let audience = Audience::Resource(Jid::parse("romeo@d/r").unwrap());
+        rig.call(|world, out| world.receive(Parcel { stanza, audience }, out));
+    };
+    answer(&mut rig);
+    rig.nothing(romeo);
+    rig.send(romeo, "<presence/>");
+    rig.clear();
+    answer(&mut rig);
+    assert_eq!(summary(&rig.one(romeo)), "juliet@d/b romeo@d -");
 }
 
 #[test]
