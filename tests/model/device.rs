@@ -5,12 +5,15 @@
 //! is not the one that had its number before. What became of all stanzas is [`super::receipts`]'.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use xmpp_bench::engine::ConnId;
+use xmpp_bench::store::MemoryStore;
 use xmpp_bench::time::Nanos;
 
 use super::actor::{End, Got};
+use super::safekeeping;
 use super::words::Outgoing;
 
 /// How long the end of a path may take to be known at its other side.
@@ -243,6 +246,10 @@ pub(crate) struct Devices {
     pub(crate) complaints: Vec<String>,
     /// What has happened, and how often.
     pub(crate) events: BTreeMap<&'static str, usize>,
+    /// What the server has saved.
+    pub(crate) store: Arc<MemoryStore>,
+    /// Those who were away have come: what waited for them is taken out.
+    pub(crate) all_here: bool,
     pub(super) connects: Vec<usize>,
     pub(super) commands: Vec<(usize, Command)>,
 }
@@ -361,6 +368,11 @@ impl Devices {
         // Who has handled a stanza has read what was written before it.
         let acks = session.acks.iter_mut().filter(|ack| ack.link == link && ack.behind < h);
         acks.for_each(|ack| ack.is_certain = true);
+        if !self.all_here
+            && let Err(complaint) = safekeeping::check(self, &self.store.accounts())
+        {
+            self.complain(complaint);
+        }
     }
 
     /// Whether a resource of this address ended before it had stream management, or nobody knows.

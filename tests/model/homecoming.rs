@@ -24,6 +24,7 @@ impl Resumption {
         // Who is left behind dies, and who was away comes.
         self.acknowledge_all()?;
         self.wait(WINDOW_MAX + QUIET)?;
+        self.world_mut().all_here = true;
         for account in AWAY {
             self.devices.push(Device { account, resource: "away".into(), links: Vec::new() });
         }
@@ -44,7 +45,7 @@ impl Resumption {
         for event in events {
             self.world_mut().note(event);
         }
-        safekeeping::check_emptied(&self.store.accounts())?;
+        safekeeping::check_emptied(&self.world().store.accounts())?;
         let events = self.world().events.iter();
         let events: Vec<String> = events.map(|(event, count)| format!("event {count} {event}")).collect();
         self.trace.extend(events);

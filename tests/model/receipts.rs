@@ -226,7 +226,9 @@ impl<'a> Receipts<'a> {
             let Some(to) = sent.attr("to").filter(|_| is_copy) else { continue };
             let wrong = if has_waited(got, &sent.inner) {
                 let before = self.outcomes[id].copies.iter().filter(|copy| copy.session != session);
-                let numbered = before.filter(|copy| copy.weight == Weight::Again);
+                // What was late there already may be among what waits, and that is given out by itself.
+                let is_prompt = |copy: &&Receipt<'_>| !has_waited(copy.got, &sent.inner);
+                let numbered = before.filter(|copy| copy.weight == Weight::Again).filter(is_prompt);
                 let mut numbered = numbered.filter_map(|copy| Some((copy.session, copy.number?)));
                 numbered
                     .find_map(|(other, number)| {

@@ -1,4 +1,5 @@
-//! What the server has acknowledged is safe (XEP-0198 §4): a message for who is away is in the store by then.
+//! What the server has acknowledged is safe (XEP-0198 §4): a message for who is away is in the store when the
+//! acknowledgement comes.
 //!
 //! Only accounts that nobody uses are looked at: what is there was put there, and nothing was taken.
 
