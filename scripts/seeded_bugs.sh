@@ -26,7 +26,7 @@ while IFS=$'\t' read -r number must name; do
     outcome=0
     run_model "$number" || outcome=$?
     # The lowest seed of each way of running.
-    by=$(sed -n 's/^\(strict\|racing\|crash\) seed \([0-9]*\):.*/\1 \2/p' "$log" | sort -k1,1 -k2,2n | sort -su -k1,1 | paste -sd, |
+    by=$(sed -n 's/^\(strict\|racing\|crash\|resumption\) seed \([0-9]*\):.*/\1 \2/p' "$log" | sort -k1,1 -k2,2n | sort -su -k1,1 | paste -sd, |
         sed 's/,/, /g')
     if grep -q '^error: could not compile' "$log"; then
         by="DOES NOT COMPILE"

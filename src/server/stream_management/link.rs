@@ -35,7 +35,7 @@ impl Resuming {
         match cx.world.may_resume(account, &previd, h) {
             Ok(former) => {
                 cx.effects.wait(cx.me);
-                Self::take_over(former, cx);
+                Self::take_over(&former, cx);
                 Ok(Ok(Self { previd, h }))
             }
             Err(Refusal::Failed(h)) => {
@@ -46,12 +46,12 @@ impl Resuming {
     }
 
     /// Ends the former stream, if it seems to live, and asks for [`ClientTask::Resume`].
-    fn take_over(Former { origin, lives }: Former, cx: &mut ClientCx<'_>) {
-        if lives {
-            cx.effects.task(origin.conn, ClientTask::Superseded);
+    fn take_over(former: &Former, cx: &mut ClientCx<'_>) {
+        if former.lives {
+            cx.effects.task(former.origin.conn, ClientTask::Superseded);
         }
-        cx.world.close_barrier(origin, cx.effects);
-        cx.effects.when_safe(origin.conn, cx.me, ClientTask::Resume);
+        cx.world.close_barrier(former.origin, cx.effects);
+        cx.effects.when_safe(former.origin.conn, cx.me, ClientTask::Resume);
     }
 }
 
@@ -63,11 +63,11 @@ impl ClientLink {
         let account = negotiating.stream.account().expect("resumption follows authentication").clone();
         // Another stream may have resumed it meanwhile: that is the former one then.
         match cx.world.may_resume(&account, &resuming.previd, resuming.h) {
-            Ok(Former { origin, lives: true }) => {
+            Ok(former) if former.lives => {
                 negotiating.resuming = Some(resuming);
-                return Resuming::take_over(Former { origin, lives: true }, cx);
+                return Resuming::take_over(&former, cx);
             }
-            Ok(Former { lives: false, .. }) | Err(_) => cx.effects.go_on(cx.me),
+            Ok(_) | Err(_) => cx.effects.go_on(cx.me),
         }
         let stream = &mut negotiating.stream;
         let resumed = match cx.world.resume(&account, &resuming, cx.me, cx.effects) {
