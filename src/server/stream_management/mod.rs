@@ -118,7 +118,7 @@ impl ServerWorld {
         if let Some(managed) =
             managed.as_ref().filter(|m| m.conn != target.conn && m.hibernates_until.is_none())
         {
-            out.deliver(stanza, [Target { conn: managed.conn, ..target }].into_iter());
+            out.deliver(stanza, [Target { conn: managed.conn, ..target }]);
             return;
         }
         let Some(managed) = managed.filter(|m| m.hibernates_until.is_some()) else {
