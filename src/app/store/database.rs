@@ -142,11 +142,15 @@ impl Database {
                 let mut link = PgConnection::connect_with(&options).await.map_err(text)?;
                 sqlx::raw_sql(SESSION).execute(&mut link).await.map_err(text)?;
                 if role == Role::Server {
-                    let lock = sqlx::query_as("SELECT pg_try_advisory_lock($1)").bind(LOCK_KEY);
-                    let (is_ours,): (bool,) = lock.fetch_one(&mut link).await.map_err(text)?;
-                    if !is_ours {
-                        return Err(TAKEN.to_owned());
-                    }
+                    sqlx::raw_sql(LOCK_WAIT).execute(&mut link).await.map_err(text)?;
+                    let lock = sqlx::query("SELECT pg_advisory_lock($1)").bind(LOCK_KEY);
+                    lock.execute(&mut link).await.map_err(|error| match error.as_database_error() {
+                        Some(refusal) if refusal.code().as_deref() == Some(LOCK_NOT_AVAILABLE) => {
+                            TAKEN.to_owned()
+                        }
+                        Some(_) | None => text(error),
+                    })?;
+                    sqlx::raw_sql("RESET lock_timeout").execute(&mut link).await.map_err(text)?;
                 }
                 Ok(Self { link: Link::Postgres(link), is_new: false })
             }
@@ -271,6 +275,13 @@ pub(super) fn permissions_of_others(url: &StoreUrl) -> Option<String> {
     let mode = std::fs::metadata(file).ok()?.permissions().mode() & 0o777;
     (mode & !PRIVATE != 0).then(|| format!("{mode:o}"))
 }
+
+/// PostgreSQL may not have noticed yet that a router is gone which was killed a moment ago, and whose successor is here already.
+/// Less than [`CONNECT_MAX`].
+const LOCK_WAIT: &str = "SET lock_timeout = '3s'";
+
+/// PostgreSQL's word for a wait that was too long (`lock_not_available`).
+const LOCK_NOT_AVAILABLE: &str = "55P03";
 
 /// What a second server is told.
 const TAKEN: &str = "another router has it open";

@@ -46,3 +46,27 @@ fn a_connection_to_tables_that_are_right_waits_for_nobody() {
         assert_eq!(set, want);
     });
 }
+
+#[test]
+fn a_router_waits_a_little_for_its_predecessor_to_be_gone() {
+    with_postgres(|url| {
+        let open = || Opened::open(url, &["d"], |_| Ok(()));
+        let mut first = open().unwrap();
+        assert_eq!(open().unwrap_err(), "another router has it open");
+        thread::scope(|scope| {
+            let second = scope.spawn(open);
+            let waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
+            first.runtime.block_on(async {
+                // Three seconds at most, and then there is nobody who waits.
+                while !second.is_finished() {
+                    let count: Vec<(i64,)> = database::rows!(&mut first.database, waiting).unwrap();
+                    if count == [(1,)] {
+                        break;
+                    }
+                }
+            });
+            drop(first);
+            second.join().unwrap().unwrap();
+        });
+    });
+}
