@@ -28,7 +28,7 @@ Examples:
   xmpp-bench check smoke.toml --target xmpp://127.0.0.1
                                                       can it run there? each obstacle with its fix
   xmpp-bench serve                                    the router alone, on 127.0.0.1:5222
-  xmpp-bench serve --test-suite                       the same for conformance suites: an admin, registration
+  xmpp-bench serve --test-suite                       the same for somebody's conformance suite
   xmpp-bench user add alice                           make an account, while the router runs or not
   xmpp-bench report out/smoke-20240229-123456         print a result again
 
@@ -51,8 +51,9 @@ Examples:
   xmpp-bench serve serve.toml --store postgres://xmpp@db.example.org/xmpp
   xmpp-bench serve serve.toml --check-config          find mistakes without serving
 
-Without `--store` and without `store` in the configuration, accounts are in the file xmpp-bench.db beside the
-configuration; without a configuration, in $XDG_DATA_HOME/xmpp-bench; with a `scenario`, in memory.";
+Without `--store` and without `store` in the configuration, accounts are in the file xmpp-bench.db
+beside the configuration; without a configuration, in $XDG_DATA_HOME/xmpp-bench; with a `scenario`,
+in memory.";
 
 const USER_EXAMPLES: &str = "\
 Examples:
